@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* A Lua interpreter for the sanitizer runs: built with a sanitizer, it brings the sanitizer's
+ * run-time library along before any module of ours is loaded.
+ *
+ * It treats its command line, errors, exit codes, Ctrl-C and the end of the program as lua5.4
+ * does, but for -i and -E, which no test needs. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *program;
+static lua_State *interrupted_state;
+
+static void stop_hook(lua_State *L, lua_Debug *where) {
+    (void)where;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+}
+
+/* A second Ctrl-C ends a program that does not react to the first. */
+static void on_sigint(int number) {
+    signal(number, SIG_DFL);
+    lua_sethook(interrupted_state, stop_hook,
+                LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static int add_traceback(lua_State *L) {
+    const char *text = lua_tostring(L, 1);
+    if (!text) {
+        if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
+        text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+    }
+    luaL_traceback(L, L, text, 1);
+    return 1;
+}
+
+static bool succeeded(lua_State *L, int status) {
+    if (status == LUA_OK) return true;
+    const char *text = lua_tostring(L, -1);
+    fprintf(stderr, "%s: %s\n", program, text ? text : "(error message is not a string)");
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Calls the function that lies below its n arguments. Ctrl-C interrupts it. */
+static bool call(lua_State *L, int n) {
+    int base = lua_gettop(L) - n;
+    lua_pushcfunction(L, add_traceback);
+    lua_insert(L, base);
+    interrupted_state = L;
+    signal(SIGINT, on_sigint);
+    int status = lua_pcall(L, n, 0, base);
+    signal(SIGINT, SIG_DFL);
+    lua_remove(L, base);
+    return succeeded(L, status);
+}
+
+static bool run_text(lua_State *L, const char *text, const char *name) {
+    return succeeded(L, luaL_loadbuffer(L, text, strlen(text), name)) && call(L, 0);
+}
+
+/* LUA_INIT: Lua text, or @file. */
+static bool run_init(lua_State *L) {
+    const char *init = getenv("LUA_INIT_5_4");
+    if (!init) init = getenv("LUA_INIT");
+    if (!init) return true;
+    if (init[0] != '@') return run_text(L, init, "=LUA_INIT");
+    return succeeded(L, luaL_loadfile(L, init + 1)) && call(L, 0);
+}
+
+/* -l module and -l global=module */
+static bool run_require(lua_State *L, const char *option) {
+    const char *equals = strchr(option, '=');
+    luaL_loadstring(L, "local name, module = ... _G[name] = require(module)");
+    lua_pushlstring(L, option, equals ? (size_t)(equals - option) : strlen(option));
+    lua_pushstring(L, equals ? equals + 1 : option);
+    return call(L, 2);
+}
+
+/* Options that take a value have it behind them or as the next argument. */
+static const char *option_value(char **argv, int *i) {
+    if (argv[*i][2]) return argv[*i] + 2;
+    return argv[*i + 1] ? argv[++*i] : "";
+}
+
+/* The script's index in argv, the place behind the last argument when there is none, or -1
+ * after a complaint. *has_code says whether there is a -e or a -v. */
+static int find_script(char **argv, bool *has_code) {
+    int i = 1;
+    for (; argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
+        char option = argv[i][1];
+        if (strcmp(argv[i], "--") == 0) return i + 1;
+        if (!strchr("eWlv", option)) {
+            fprintf(stderr, "%s: unrecognized option '%s'\n", program, argv[i]);
+            return -1;
+        }
+        if (option == 'e' || option == 'v') *has_code = true;
+        if (option == 'e' || option == 'l') option_value(argv, &i);
+    }
+    return i;
+}
+
+static bool obey_options(lua_State *L, char **argv, int end) {
+    for (int i = 1; i < end; i++) {
+        switch (argv[i][1]) {
+        case 'e':
+            if (!run_text(L, option_value(argv, &i), "=(command line)")) return false;
+            break;
+        case 'l':
+            if (!run_require(L, option_value(argv, &i))) return false;
+            break;
+        case 'v':
+            puts(LUA_COPYRIGHT);
+            break;
+        case 'W':
+            lua_warning(L, "@on", 0);
+            break;
+        }
+    }
+    return true;
+}
+
+/* The global `arg`: the script at 0, its arguments from 1, what stands before it below 0. */
+static void set_arg(lua_State *L, char **argv, int argc, int script) {
+    int zero = script < argc ? script : 0;
+    lua_createtable(L, argc - zero, zero + 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i - zero);
+    }
+    lua_setglobal(L, "arg");
+}
+
+static bool run_script(lua_State *L, char **argv, int argc, int script) {
+    const char *file = script < argc && strcmp(argv[script], "-") != 0 ? argv[script] : NULL;
+    if (!succeeded(L, luaL_loadfile(L, file))) return false;
+    int n = 0;
+    luaL_checkstack(L, argc, "too many arguments to script");
+    for (int i = script + 1; i < argc; i++, n++) lua_pushstring(L, argv[i]);
+    return call(L, n);
+}
+
+/* argc, argv -> whether all went well */
+static int run(lua_State *L) {
+    int argc = (int)lua_tointeger(L, 1);
+    char **argv = lua_touserdata(L, 2);
+    bool has_code = false;
+    int script = find_script(argv, &has_code);
+    luaL_checkversion(L);
+    luaL_openlibs(L);
+    set_arg(L, argv, argc, script);
+    bool done = script > 0 && run_init(L) && obey_options(L, argv, script);
+    if (done && (script < argc || (!has_code && !isatty(STDIN_FILENO))))
+        done = run_script(L, argv, argc, script);
+    lua_pushboolean(L, done);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    program = argc > 0 ? argv[0] : "lua";
+    lua_State *L = luaL_newstate();
+    if (!L) {
+        fprintf(stderr, "%s: not enough memory\n", program);
+        return EXIT_FAILURE;
+    }
+    lua_gc(L, LUA_GCGEN, 0, 0);
+    lua_pushcfunction(L, run);
+    lua_pushinteger(L, argc);
+    lua_pushlightuserdata(L, argv);
+    int status = lua_pcall(L, 2, 1, 0);
+    bool done = succeeded(L, status) && lua_toboolean(L, -1);
+    lua_close(L);
+    return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
