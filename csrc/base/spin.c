@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/spin.h"
+
+#include "base/cpu.h"
+
+enum { FIRST_US = 20, LEAST_US = 1, MOST_US = 50 };
+
+fut_time fut_spin_until(struct fut_spin *s) {
+    if (fut_cpu_count_cached() == 1) return 0;
+    if (s->budget_us == 0) s->budget_us = FIRST_US;
+    return fut_now() + s->budget_us * (FUT_MS / 1000);
+}
+
+void fut_spin_learn(struct fut_spin *s, int found) {
+    if (found && s->budget_us < MOST_US) s->budget_us *= 2;
+    if (!found && s->budget_us > LEAST_US) s->budget_us /= 2;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/future.h"
+
+#include "base/alloc.h"
+#include "core/waiter.h"
+
+static void future_free(struct fut_object *o) {
+    struct fut_future *f = (struct fut_future *)o; /* its first member */
+    fut_future_deinit(f);
+    fut_free(f);
+}
+
+const struct fut_object_type fut_future_type = {"future", future_free};
+
+void fut_future_init(struct fut_future *f, const struct fut_object_type *type) {
+    fut_object_init(&f->object, type);
+    atomic_init(&f->state, FUT_PENDING);
+    f->watches = NULL;
+}
+
+void fut_future_deinit(struct fut_future *f) {
+    FUT_ASSERT(!f->watches); /* each watch holds a count */
+    fut_outcome_deinit(&f->outcome);
+}
+
+struct fut_future *fut_future_new(void) {
+    struct fut_future *f = fut_zalloc(sizeof *f);
+    if (f) fut_future_init(f, &fut_future_type);
+    return f;
+}
+
+/* from -> to, whatever the watched flag is; false when the state is not `from`. */
+static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
+    unsigned s = atomic_load_explicit(&f->state, memory_order_relaxed);
+    while ((s & FUT_STATE_MASK) == from) {
+        unsigned next = (s & ~(unsigned)FUT_STATE_MASK) | to;
+        /* acq_rel: the mover sees what was done before, and those who see `to` see what the mover
+         * wrote */
+        if (atomic_compare_exchange_weak_explicit(&f->state, &s, next, memory_order_acq_rel,
+                                                  memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+/* Makes the state final and reports to those who watched. The exchange decides against a watcher that
+ * comes at the same moment: it sets the flag with a compare-and-swap that fails when the state is
+ * final, so either the flag is seen here, or the watcher sees a done future. */
+static void finish(struct fut_future *f, unsigned final) {
+    unsigned old = atomic_exchange_explicit(&f->state, final, memory_order_acq_rel);
+    if (old & FUT_WATCHED) fut_waiter_report_all(f);
+}
+
+bool fut_future_start(struct fut_future *f) { return move_state(f, FUT_PENDING, FUT_RUNNING); }
+
+bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome) {
+    if (!move_state(f, FUT_RUNNING, FUT_SETTLING) && !move_state(f, FUT_PENDING, FUT_SETTLING))
+        return false;
+    fut_outcome_move(&f->outcome, outcome);
+    finish(f, FUT_FINISHED);
+    return true;
+}
+
+bool fut_future_cancel(struct fut_future *f) {
+    if (!move_state(f, FUT_PENDING, FUT_SETTLING)) return false;
+    finish(f, FUT_CANCELLED);
+    return true;
+}

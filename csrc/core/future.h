@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_future: the place where one outcome will be, and the list of those who wait for it.
+ *
+ *   pending --start--> running --settle--> finished
+ *      |  \---------------settle-------------^
+ *      \--cancel--> cancelled
+ *
+ * STATE: one atomic word: the state and a "watched" flag. Finished and cancelled are final; the
+ * outcome is written before the state becomes finished and never changes after, so whoever has seen
+ * fut_future_done may read it without a lock.
+ * OWNERSHIP: counted; the first member of a task, so a task is counted by its future.
+ * LOCKS: the list of watches is guarded by one of a few locks chosen by address. Settling a future
+ * that nobody watches takes none.
+ * THREADS: any thread may call anything here. */
+#ifndef FUT_CORE_FUTURE_H
+#define FUT_CORE_FUTURE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/object.h"
+#include "core/outcome.h"
+
+enum fut_state {
+    FUT_PENDING,
+    FUT_RUNNING,
+    FUT_SETTLING, /* the outcome is being written; outside it counts as running */
+    FUT_FINISHED,
+    FUT_CANCELLED,
+    FUT_STATE_MASK = 7,
+    FUT_WATCHED = 8, /* somebody is on the list, or was */
+};
+
+struct fut_watch;
+
+struct fut_future {
+    struct fut_object object;
+    atomic_uint state;
+    struct fut_watch *watches; /* the latest first; guarded by a lock of core/waiter.c */
+    struct fut_outcome outcome;
+};
+
+extern const struct fut_object_type fut_future_type;
+
+/* fut_future_new(): a bare future with one count, or NULL. */
+struct fut_future *fut_future_new(void);
+
+/* fut_future_init(f, type) and fut_future_deinit(f): for what embeds one. */
+void fut_future_init(struct fut_future *f, const struct fut_object_type *type);
+void fut_future_deinit(struct fut_future *f);
+
+/* fut_future_state(f): FUT_PENDING, FUT_RUNNING, FUT_FINISHED or FUT_CANCELLED. */
+static inline enum fut_state fut_future_state(const struct fut_future *f) {
+    unsigned s = atomic_load_explicit(&f->state, memory_order_acquire) & FUT_STATE_MASK;
+    return s == FUT_SETTLING ? FUT_RUNNING : (enum fut_state)s;
+}
+
+/* fut_future_done(f): finished or cancelled; then the outcome may be read. */
+static inline bool fut_future_done(const struct fut_future *f) {
+    return (atomic_load_explicit(&f->state, memory_order_acquire) & FUT_STATE_MASK) >=
+           FUT_FINISHED;
+}
+
+/* fut_future_start(f): pending -> running; false when it is in another state. */
+bool fut_future_start(struct fut_future *f);
+
+/* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells the
+ * watchers. False when somebody else settled or cancelled it first (outcome is untouched then). */
+bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome);
+
+/* fut_future_cancel(f): pending -> cancelled, and tells the watchers; false in any other state. */
+bool fut_future_cancel(struct fut_future *f);
+
+static inline void fut_future_hold(struct fut_future *f) { fut_object_hold(&f->object); }
+static inline void fut_future_drop(struct fut_future *f) { fut_object_drop(&f->object); }
+
+#endif

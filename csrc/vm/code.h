@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_code: the bytecode of one Lua function, without its upvalues: dumped once in the state that
+ * sends it, shared by all tasks that run it, loaded once per worker.
+ *
+ * OWNERSHIP: counted (core/object.h). Immutable after creation, so any thread may read it.
+ * Two dumps of the same function prototype are one fut_code while it lives in the sender's cache:
+ * closures made in a loop cost a dump and a hash, not a load. */
+#ifndef FUT_VM_CODE_H
+#define FUT_VM_CODE_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "core/object.h"
+
+struct fut_code {
+    struct fut_object object;
+    uint64_t id;        /* unique in this process, never used again */
+    uint64_t hash;      /* of the bytes */
+    size_t len;         /* of the dump, debug information included */
+    unsigned char nups; /* upvalues that a closure of it needs */
+    /* Upvalue (from 0) through which the code reaches its globals, or -1: what lua_load calls the
+     * first upvalue may be any. Only the names say which one is _ENV. */
+    int env;
+    /* Names of globals that the code and the functions inside it read through that upvalue:
+     * sorted, each once, zero-terminated, one after the other. */
+    uint32_t nglobals;
+    const char *globals;
+    const unsigned char *bytes;
+    /* A chunk that returns a factory: called with nups values it gives a fresh closure of this
+     * code whose upvalues are new cells with those values. NULL when there are no upvalues to
+     * fill or too many for it (then load `bytes` anew each time). */
+    const unsigned char *factory;
+    size_t factory_len;
+};
+
+#endif
