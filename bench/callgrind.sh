@@ -15,8 +15,8 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
 command -v valgrind >/dev/null || {
-  echo "callgrind.sh: valgrind is not installed" >&2
-  exit 1
+    echo "callgrind.sh: valgrind is not installed" >&2
+    exit 1
 }
 
 export LUA_PATH_5_4="$root/?.lua;$root/lua/?.lua;$root/lua/?/init.lua;;"
@@ -24,9 +24,9 @@ export LUA_CPATH_5_4="$build/?.so;;"
 
 # counted TASKS: the instructions of a run of that many tasks a sample
 counted() {
-  valgrind --tool=callgrind --callgrind-out-file="$out/$1" --log-file="$out/log" \
-      lua5.4 "$root/bench/ours.lua" threads "$workload" "$1" >/dev/null
-  sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log"
+    valgrind --tool=callgrind --callgrind-out-file="$out/$1" --log-file="$out/log" \
+        "${LUA:-lua5.4}" "$root/bench/ours.lua" threads "$workload" "$1" >/dev/null
+    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log"
 }
 
 once=$(counted "$count")
