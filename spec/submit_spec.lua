@@ -1,0 +1,184 @@
+-- SPDX-License-Identifier: MIT
+-- submit and with{}: what the contract does not say for every executor already.
+
+local futures = require "futures"
+local check = require "spec.support.check"
+local gate = require "spec.support.gate"
+local scale = require "spec.support.scale"
+
+local LIMIT = scale.LIMIT
+
+local function echo(...)
+    return ...
+end
+
+describe("submit", function()
+    it("returns at once, whatever the task does", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local go <close> = gate.new()
+        local f = ex:submit(gate.passer(), go.token)
+        assert.is_false(f:done())
+        go:open()
+        f:result(LIMIT)
+    end)
+
+    it("takes arguments of every type that can travel", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local kinds = ex:submit(function(...)
+            local names = {}
+            for i = 1, select("#", ...) do
+                local value = select(i, ...)
+                names[i] = math.type(value) or type(value)
+            end
+            return table.concat(names, " ")
+        end, nil, true, 1, 1.5, "s", {}, echo, print, string, futures.Future()):result(LIMIT)
+        assert.matches("^nil boolean integer float string table function function table ", kinds)
+    end)
+
+    it("takes 300 nils for 300 nils", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local nils = table.pack(ex:submit(echo, table.unpack({}, 1, 300)):result(LIMIT))
+        assert.equal(300, nils.n)
+        assert.is_nil(next(nils, next(nils)))
+    end)
+
+    it("copies the arguments when it is called", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local list = { 1, 2, 3 }
+        local f = ex:submit(echo, list)
+        list[2] = "changed"
+        hold:open()
+        assert.same({ 1, 2, 3 }, f:result(LIMIT))
+    end)
+
+    it("gives the task copies: what it changes stays with it", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local list = { 1 }
+        assert.equal(2, ex:submit(function(t) t[1] = 2; return t[1] end, list):result(LIMIT))
+        assert.same({ 1 }, list)
+    end)
+
+    it("calls a callable table with itself first, as Lua does", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local object = setmetatable({ name = "o" }, {
+            __call = function(self, ...) return self.name, select("#", ...), ... end,
+        })
+        assert.same({ "o", 2, "a", "b" }, { ex:submit(object, "a", "b"):result(LIMIT) })
+    end)
+
+    it("takes a function made by load", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        assert.equal(12, ex:submit(load("local a, b = ... return a * b"), 3, 4):result(LIMIT))
+    end)
+
+    it("refuses a function that cannot travel, at the call", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local err = check.raises(futures.TransferError, function()
+            ex:submit(coroutine.wrap(echo))
+        end)
+        check.contains("function", err.message:sub(1, 8))
+        local file = io.stdout
+        err = check.raises(futures.TransferError, function()
+            ex:submit(function() file:write("x") end)
+        end)
+        assert.equal("function, upvalue 'file': userdata (FILE*) cannot travel", err.message)
+        assert.equal(0, ex:stats().submitted)
+    end)
+
+    it("refuses to be called on something else", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        assert.has_error(function() ex.submit(echo, 1) end)
+        assert.has_error(function() ex.submit() end)
+    end)
+
+    it("raises after shutdown at its caller", function()
+        local ex = futures.ThreadPoolExecutor(1)
+        ex:shutdown()
+        for _ = 1, 2 do
+            local ok, err = pcall(function() ex:submit(echo) end)
+            assert.is_false(ok)
+            check.contains("cannot schedule new futures after shutdown", err)
+        end
+    end)
+
+    it("makes each future a value of its own, usable as a key", function()
+        local ex <close> = futures.ThreadPoolExecutor(2)
+        local urls, fs = {}, {}
+        for i = 1, 50 do
+            fs[i] = ex:submit(echo, i)
+            urls[fs[i]] = i
+        end
+        local seen = 0
+        for f in futures.as_completed(fs, LIMIT) do
+            assert.equal(urls[f], f:result())
+            seen = seen + 1
+        end
+        assert.equal(50, seen)
+    end)
+end)
+
+describe("with", function()
+    it("gives a view of the same executor with the same methods", function()
+        local ex = futures.ThreadPoolExecutor(1)
+        local view = ex:with { timeout = LIMIT }
+        assert.equal(3, view:submit(echo, 3):result(LIMIT))
+        assert.equal(1, ex:stats().submitted)
+        assert.same(ex:stats().submitted, view:stats().submitted)
+        assert.is_true(view:shutdown())
+        assert.has_error(function() ex:submit(echo) end)
+    end)
+
+    it("counts nothing for submit: a timeout is for map", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local f = ex:with { timeout = 0 }:submit(echo, "in time")
+        hold:open()
+        assert.equal("in time", f:result(LIMIT))
+    end)
+
+    it("leaves the executor as it was", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local _ = ex:with { timeout = 0 }
+        local step = ex:map(echo, { 1 })
+        hold:open()
+        assert.same({ 1, 1 }, { step() })
+    end)
+
+    it("nests: the inner view keeps what it does not say and overrides what it says", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local short = ex:with { timeout = 0 }
+        check.raises(futures.TimeoutError, short:with { chunksize = 2 }:map(echo, { 1, 2 }))
+        local long = short:with { timeout = LIMIT }
+        local step = long:map(echo, { 1 })
+        hold:open()
+        assert.same({ 1, 1 }, { step() })
+    end)
+
+    it("refuses an unknown option and names it", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local err = check.misuse(1, "with", function() ex:with { time_out = 1 } end)
+        check.contains("time_out", err)
+        check.misuse(1, "with", function() ex:with(5) end)
+    end)
+
+    it("takes integers from 1 for chunksize and buffersize, 2.0 too", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        for _, key in ipairs { "chunksize", "buffersize" } do
+            for _, bad in ipairs { 0, -1, 1.5, 0 / 0, math.huge, "3", true } do
+                check.misuse(1, "with", function() ex:with { [key] = bad } end)
+            end
+            local view = ex:with { [key] = 2.0, timeout = LIMIT }
+            assert.same({ 1, 2, 3, n = 3 }, view:map(echo, { 1, 2, 3 }):totable())
+        end
+    end)
+
+    it("takes a boolean for ordered", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        check.misuse(1, "with", function() ex:with { ordered = 1 } end)
+        local view = ex:with { ordered = true, timeout = LIMIT }
+        assert.same({ 1, 2, 3, n = 3 }, view:map(echo, { 1, 2, 3 }):totable())
+    end)
+end)
