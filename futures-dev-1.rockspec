@@ -3,19 +3,19 @@ package = "futures"
 version = "dev-1"
 
 source = {
-  -- `luarocks make` builds the checkout that it stands in; a release names its archive here.
-  url = "git+file://.",
+    -- `luarocks make` builds the checkout that it stands in; a release names its archive here.
+    url = "git+file://.",
 }
 
 description = {
-  summary = "concurrent.futures for Lua 5.4: thread pools, futures, parallel HTTP",
-  detailed = [[
-    Runs Lua functions in pools of threads and hands their results back as futures.
-    The module futures.fetch needs libcurl with its headers; where they are missing, the rest
-    is built without it. Response:json() needs lua-cjson.
-  ]],
-  license = "MIT",
-  labels = { "concurrency", "threads", "futures", "parallel", "http" },
+    summary = "concurrent.futures for Lua 5.4: thread pools, futures, parallel HTTP",
+    detailed = [[
+        Runs Lua functions in pools of threads and hands their results back as futures.
+        The module futures.fetch needs libcurl with its headers; where they are missing, the rest
+        is built without it. Response:json() needs lua-cjson.
+    ]],
+    license = "MIT",
+    labels = { "concurrency", "threads", "futures", "parallel", "http" },
 }
 
 dependencies = { "lua >= 5.4, < 5.5" }
@@ -27,17 +27,17 @@ test = { type = "busted" }
 external_dependencies = { CURL = {} }
 
 build = {
-  type = "cmake",
-  variables = {
-    CMAKE_INSTALL_PREFIX = "$(PREFIX)",
-    CMAKE_C_COMPILER = "$(CC)",
-    CMAKE_C_FLAGS = "$(CFLAGS)",
-    CMAKE_PREFIX_PATH = "$(CURL_DIR)",
-    CMAKE_INCLUDE_PATH = "$(CURL_INCDIR)",
-    CMAKE_LIBRARY_PATH = "$(CURL_LIBDIR)",
-    LUA_INCDIR = "$(LUA_INCDIR)",
-    LUADIR = "$(LUADIR)",
-    LIBDIR = "$(LIBDIR)",
-    FUT_TOOLS = "OFF",
-  },
+    type = "cmake",
+    variables = {
+        CMAKE_INSTALL_PREFIX = "$(PREFIX)",
+        CMAKE_C_COMPILER = "$(CC)",
+        CMAKE_C_FLAGS = "$(CFLAGS)",
+        CMAKE_PREFIX_PATH = "$(CURL_DIR)",
+        CMAKE_INCLUDE_PATH = "$(CURL_INCDIR)",
+        CMAKE_LIBRARY_PATH = "$(CURL_LIBDIR)",
+        LUA_INCDIR = "$(LUA_INCDIR)",
+        LUADIR = "$(LUADIR)",
+        LIBDIR = "$(LIBDIR)",
+        FUT_TOOLS = "OFF",
+    },
 }
