@@ -11,8 +11,8 @@ description = {
     summary = "concurrent.futures for Lua 5.4: thread pools, futures, parallel HTTP",
     detailed = [[
         Runs Lua functions in pools of threads and hands their results back as futures.
-        The module futures.fetch needs libcurl with its headers; where they are missing, the rest
-        is built without it. Response:json() needs lua-cjson.
+        The module futures.fetch needs libcurl with its headers; where they are missing, the
+        rest is built without it. Response:json() needs lua-cjson.
     ]],
     license = "MIT",
     labels = { "concurrency", "threads", "futures", "parallel", "http" },
