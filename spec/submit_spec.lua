@@ -32,7 +32,8 @@ describe("submit", function()
             end
             return table.concat(names, " ")
         end, nil, true, 1, 1.5, "s", {}, echo, print, string, futures.Future()):result(LIMIT)
-        assert.matches("^nil boolean integer float string table function function table ", kinds)
+        assert.matches("^nil boolean integer float string table function function table ",
+            kinds)
     end)
 
     it("takes 300 nils for 300 nils", function()

@@ -13,8 +13,9 @@ local function show(value)
     return type(value) == "string" and ("%q"):format(value) or tostring(value)
 end
 
---- `call` must fail as misuse of argument `n` of `name`, and say so at the line of the call.
-function check.misuse(n, name, call)
+--- `call` must fail as misuse of argument `n` of `name`, and say so at a line of `call`, or of
+--- `caller` where that is what calls.
+function check.misuse(n, name, call, caller)
     local ok, err = pcall(call)
     if ok then
         error(("'%s' took a bad argument #%d without a word"):format(name, n), 2)
@@ -24,7 +25,7 @@ function check.misuse(n, name, call)
     if type(err) ~= "string" or tonumber(number) ~= n or what ~= name then
         error(("expected bad argument #%d to '%s', got %s"):format(n, name, show(err)), 2)
     end
-    local info = debug.getinfo(call, "S")
+    local info = debug.getinfo(caller or call, "S")
     line = tonumber(line)
     if where ~= info.short_src or line < info.linedefined or line > info.lastlinedefined then
         error(("misuse not raised at the caller: %s"):format(show(err)), 2)
