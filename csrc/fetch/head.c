@@ -39,6 +39,9 @@ enum fut_head_result fut_head_feed(struct fut_head *h, const char *line, size_t 
         h->complete = true;
         return FUT_HEAD_OK;
     }
+    while (len > 0 && is_blank(line[len - 1]))
+        len--;
+    if (len == 0) return FUT_HEAD_OK;
     if (is_blank(*line) && h->lines.len > 0) return continue_field(h, line, len);
     return append(h, line, len);
 }
@@ -75,10 +78,7 @@ bool fut_head_next(const struct fut_head *h, size_t *position, struct fut_field 
         const char *value = colon + 1;
         while (is_blank(*value))
             value++;
-        size_t value_len = strlen(value);
-        while (value_len > 0 && is_blank(value[value_len - 1]))
-            value_len--;
-        *field = (struct fut_field){line, (size_t)(name_end - line), value, value_len};
+        *field = (struct fut_field){line, (size_t)(name_end - line), value, strlen(value)};
         return true;
     }
     return false;

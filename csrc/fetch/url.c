@@ -24,15 +24,19 @@ static bool is_web_scheme(const char *text, size_t len) {
            (len == 5 && strncasecmp(text, "https", 5) == 0);
 }
 
-/* libcurl takes "http:host", "http:/host" and "http:///host"; a user who writes that means
- * something else. */
-static enum fut_url_verdict check_form(const char *text, size_t len, const char **reason) {
+static enum fut_url_verdict check_bytes(const char *text, size_t len, const char **reason) {
     for (size_t i = 0; i < len; i++) {
         if (text[i] == ' ' || is_control(text[i])) {
             *reason = "space or control byte in URL";
             return FUT_URL_MALFORMED;
         }
     }
+    return FUT_URL_OK;
+}
+
+/* libcurl takes "http:host", "http:/host" and "http:///host"; a user who writes that means
+ * something else. */
+static enum fut_url_verdict check_absolute(const char *text, size_t len, const char **reason) {
     size_t n = scheme_length(text, len);
     if (n == 0) {
         *reason = "URL without http:// or https://";
@@ -100,10 +104,12 @@ static enum fut_url_verdict read_url(struct fut_url *u, const char *base, const 
 }
 
 enum fut_url_verdict fut_url_parse(struct fut_url *u, const char *text, size_t len,
-                                   const char **reason) {
+                                   const char *base, const char **reason) {
     *u = (struct fut_url){0};
-    enum fut_url_verdict verdict = check_form(text, len, reason);
-    return verdict == FUT_URL_OK ? read_url(u, NULL, text, reason) : verdict;
+    enum fut_url_verdict verdict = check_bytes(text, len, reason);
+    bool is_relative = base && scheme_length(text, len) == 0;
+    if (verdict == FUT_URL_OK && !is_relative) verdict = check_absolute(text, len, reason);
+    return verdict == FUT_URL_OK ? read_url(u, is_relative ? base : NULL, text, reason) : verdict;
 }
 
 enum fut_url_verdict fut_url_resolve(struct fut_url *u, const char *base, const char *reference,

@@ -26,11 +26,12 @@ enum fut_url_verdict {
     FUT_URL_MEMORY,
 };
 
-/* fut_url_parse(u, text, len, reason): reads an absolute URL that a user wrote; text[len] is zero.
- * Strict: a space, a control byte, a missing scheme or host make it malformed. Bytes above 0x7f are
- * percent-encoded. When it is refused *reason says why, in a few words. */
+/* fut_url_parse(u, text, len, base, reason): reads a URL that a user wrote; text[len] is zero. With a
+ * base, which may be NULL, it may be relative to that. Strict: a space, a control byte, a missing
+ * scheme or host make it malformed. Bytes above 0x7f are percent-encoded. When it is refused
+ * *reason says why, in a few words. */
 enum fut_url_verdict fut_url_parse(struct fut_url *u, const char *text, size_t len,
-                                   const char **reason);
+                                   const char *base, const char **reason);
 
 /* fut_url_resolve(u, base, reference, reason): reads a reference, relative or not, as found in a
  * Location header of the page `base`. Lenient: spaces are encoded. */

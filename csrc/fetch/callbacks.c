@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "fetch/callbacks.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fetch/address.h"
+
+/* The limit of an error page that is not wanted in the output file, if `max_body` sets none. */
+static const uint64_t usual_limit = 64 << 20;
+
+/* So much of a redirect's body is read to keep the connection; then the connection goes. */
+enum { DISCARD_LIMIT = 256 * 1024 };
+
+static size_t on_header(char *line, size_t size, size_t count, void *context) {
+    struct fut_transfer *t = context;
+    t->phase = FUT_PHASE_BODY;
+    t->last_byte = fut_now();
+    switch (fut_head_feed(&t->head, line, size * count)) {
+    case FUT_HEAD_OK:
+        return size * count;
+    case FUT_HEAD_TOO_LARGE:
+        fut_failure_set(&t->failure, FUT_KIND_TOO_LARGE, "header over %d KiB",
+                        FUT_HEAD_LIMIT / 1024);
+        break;
+    case FUT_HEAD_MEMORY:
+        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
+        break;
+    }
+    return 0;
+}
+
+void fut_callbacks_sort_body(struct fut_transfer *t) {
+    if (t->sorted) return;
+    t->sorted = true;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+    bool is_redirect = fut_hop_is_redirect(t->status) && t->request.max_redirects > 0 &&
+                       fut_head_find(&t->head, "Location");
+    bool is_success = t->status >= 200 && t->status < 300;
+    t->discards = is_redirect;
+    if (!is_redirect && !is_success && t->sink.part_path) {
+        uint64_t limit = t->request.max_body;
+        fut_sink_open_memory(&t->sink, limit == UINT64_MAX ? usual_limit : limit);
+    }
+}
+
+static void fail_size(struct fut_transfer *t) {
+    fut_failure_set(&t->failure, FUT_KIND_TOO_LARGE, "body over %llu bytes",
+                    (unsigned long long)t->sink.limit);
+}
+
+/* Known beforehand only where the announced bytes are those that we count. */
+static bool announces_too_much(struct fut_transfer *t) {
+    curl_off_t announced = -1;
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    bool is_encoded = t->request.compression && fut_head_find(&t->head, "Content-Encoding");
+    return announced > 0 && !is_encoded && (uint64_t)announced > t->sink.limit;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
+    struct fut_transfer *t = context;
+    size_t n = size * count;
+    t->phase = FUT_PHASE_BODY;
+    t->last_byte = fut_now();
+    bool is_first = !t->sorted;
+    fut_callbacks_sort_body(t);
+    if (t->discards) {
+        t->discarded += n;
+        return t->discarded > DISCARD_LIMIT ? 0 : n;
+    }
+    if (is_first && announces_too_much(t)) {
+        fail_size(t);
+        return 0;
+    }
+    switch (fut_sink_write(&t->sink, bytes, n)) {
+    case FUT_SINK_OK:
+        return n;
+    case FUT_SINK_FULL:
+        fail_size(t);
+        break;
+    case FUT_SINK_MEMORY:
+        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
+        break;
+    case FUT_SINK_FILE:
+        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request.output,
+                        strerror(errno));
+        break;
+    }
+    return 0;
+}
+
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
+                                    struct curl_sockaddr *address) {
+    struct fut_transfer *t = context;
+    (void)purpose;
+    if (t->request.deny_private && !fut_address_is_public(&address->addr)) {
+        t->denied = true;
+        return CURL_SOCKET_BAD;
+    }
+    int type = address->socktype;
+#ifdef SOCK_CLOEXEC
+    type |= SOCK_CLOEXEC;
+#endif
+    return socket(address->family, type, address->protocol);
+}
+
+/* The request is about to be sent, perhaps on a connection that an earlier request opened. */
+static int on_connected(void *context, char *ip, char *local_ip, int port, int local_port) {
+    struct fut_transfer *t = context;
+    (void)local_ip;
+    (void)port;
+    (void)local_port;
+    t->denied = t->request.deny_private && !fut_address_text_is_public(ip);
+    if (t->denied) return CURL_PREREQFUNC_ABORT;
+    t->phase = FUT_PHASE_FIRST_BYTE;
+    t->last_byte = fut_now();
+    return CURL_PREREQFUNC_OK;
+}
+
+static void note(CURLcode *first, CURLcode code) {
+    if (*first == CURLE_OK) *first = code;
+}
+
+CURLcode fut_callbacks_apply(struct fut_transfer *t, CURL *easy) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->detail);
+    note(&code, curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header));
+    note(&code, curl_easy_setopt(easy, CURLOPT_HEADERDATA, t));
+    note(&code, curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
+    note(&code, curl_easy_setopt(easy, CURLOPT_WRITEDATA, t));
+    note(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket));
+    note(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t));
+    note(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected));
+    note(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, t));
+    return code;
+}

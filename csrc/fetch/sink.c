@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "fetch/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static const char part_suffix[] = ".part";
+
+void fut_sink_open_memory(struct fut_sink *s, uint64_t limit) {
+    fut_sink_clear(s);
+    s->limit = limit;
+}
+
+enum fut_sink_result fut_sink_open_file(struct fut_sink *s, const char *path, uint64_t limit) {
+    fut_sink_open_memory(s, limit);
+    size_t len = strlen(path);
+    char *part_path = fut_alloc(len + sizeof part_suffix);
+    if (!part_path) return FUT_SINK_MEMORY;
+    memcpy(part_path, path, len);
+    memcpy(part_path + len, part_suffix, sizeof part_suffix);
+    s->fd = open(part_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (s->fd < 0) {
+        int reason = errno;
+        fut_free(part_path);
+        errno = reason;
+        return FUT_SINK_FILE;
+    }
+    s->part_path = part_path;
+    return FUT_SINK_OK;
+}
+
+static enum fut_sink_result write_file(int fd, const char *bytes, size_t n) {
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return FUT_SINK_FILE;
+        bytes += written;
+        n -= (size_t)written;
+    }
+    return FUT_SINK_OK;
+}
+
+enum fut_sink_result fut_sink_write(struct fut_sink *s, const void *bytes, size_t n) {
+    if (n > s->limit - s->received) return FUT_SINK_FULL;
+    if (s->part_path) {
+        enum fut_sink_result result = write_file(s->fd, bytes, n);
+        if (result != FUT_SINK_OK) return result;
+    } else if (!fut_buf_append(&s->memory, bytes, n)) {
+        return FUT_SINK_MEMORY;
+    }
+    s->received += n;
+    return FUT_SINK_OK;
+}
+
+enum fut_sink_result fut_sink_finish(struct fut_sink *s, const char *path) {
+    if (!s->part_path) return FUT_SINK_OK;
+    int fd = s->fd;
+    s->fd = -1;
+    if (close(fd) != 0 || rename(s->part_path, path) != 0) return FUT_SINK_FILE;
+    fut_free(s->part_path);
+    s->part_path = NULL;
+    return FUT_SINK_OK;
+}
+
+void fut_sink_clear(struct fut_sink *s) {
+    if (s->part_path) {
+        if (s->fd >= 0) close(s->fd);
+        unlink(s->part_path);
+        fut_free(s->part_path);
+    }
+    fut_buf_deinit(&s->memory);
+    *s = (struct fut_sink){0};
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "fetch/transfer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fetch/callbacks.h"
+#include "fetch/url.h"
+
+enum { SHOWN_SERVER = 300 };
+
+static void fail_file(struct fut_transfer *t, enum fut_sink_result result) {
+    if (result == FUT_SINK_MEMORY) fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
+    if (result == FUT_SINK_FILE)
+        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request.output,
+                        strerror(errno));
+}
+
+/* From a point in the past, which fut_deadline_after cannot do. 1e9 s are 31 years. */
+static fut_time later(fut_time from, double seconds) {
+    if (seconds >= 1e9) return FUT_NEVER;
+    return seconds <= 0 ? from : from + (fut_time)(seconds * 1e9);
+}
+
+void fut_transfer_begin(struct fut_transfer *t) {
+    const struct fut_request *r = &t->request;
+    t->began = fut_now();
+    t->total_deadline = later(t->began, r->total_s);
+    fut_hop_first(&t->hop, r, &t->failure);
+    if (r->output) fail_file(t, fut_sink_open_file(&t->sink, r->output, r->max_body));
+    else fut_sink_open_memory(&t->sink, r->max_body);
+}
+
+/* libcurl divides this time among the addresses of a host; our own deadline is the exact one. */
+static long connect_timeout_ms(const struct fut_transfer *t) {
+    fut_time deadline = t->connect_deadline < t->total_deadline ? t->connect_deadline
+                                                                : t->total_deadline;
+    if (deadline == FUT_NEVER) return 0;
+    fut_time left_ms = (deadline - t->hop_began) / FUT_MS + 1;
+    return left_ms < 1 ? 1 : left_ms > INT32_MAX ? INT32_MAX : (long)left_ms;
+}
+
+bool fut_transfer_attach(struct fut_transfer *t, CURL *easy) {
+    if (t->failure.kind != FUT_KIND_NONE) return false;
+    fut_head_clear(&t->head);
+    t->easy = easy;
+    t->phase = FUT_PHASE_CONNECT;
+    t->sorted = t->discards = t->denied = false;
+    t->discarded = 0;
+    t->detail[0] = '\0';
+    t->hop_began = t->last_byte = fut_now();
+    t->connect_deadline = later(t->hop_began, t->request.connect_s);
+    CURLcode code = fut_hop_apply(&t->hop, &t->request, easy);
+    if (code == CURLE_OK) code = fut_callbacks_apply(t, easy);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms(t));
+    if (code == CURLE_OK) return true;
+    fut_transfer_detach(t, code);
+    return false;
+}
+
+void fut_transfer_touch(struct fut_transfer *t, fut_time now) { t->last_byte = now; }
+
+static fut_time idle_deadline(const struct fut_transfer *t) {
+    return t->phase == FUT_PHASE_CONNECT ? FUT_NEVER : later(t->last_byte, t->request.idle_s);
+}
+
+fut_time fut_transfer_due(const struct fut_transfer *t) {
+    fut_time due = idle_deadline(t);
+    if (t->phase == FUT_PHASE_CONNECT && t->connect_deadline < due) due = t->connect_deadline;
+    return t->total_deadline < due ? t->total_deadline : due;
+}
+
+static void server_name(const struct fut_transfer *t, char *out, size_t size) {
+    struct fut_url url;
+    const char *reason;
+    const char *text = t->hop.url;
+    if (fut_url_parse(&url, text, strlen(text), NULL, &reason) != FUT_URL_OK) {
+        fut_url_mask(out, size, text, strlen(text));
+        return;
+    }
+    snprintf(out, size, "%.250s:%s", url.host, url.port);
+    fut_url_deinit(&url);
+}
+
+bool fut_transfer_expire(struct fut_transfer *t, fut_time now) {
+    static const char *const doing[] = {"connecting to", "waiting for the first byte from",
+                                        "receiving from"};
+    if (now < fut_transfer_due(t)) return false;
+    char server[SHOWN_SERVER];
+    server_name(t, server, sizeof server);
+    const char *what = now >= t->total_deadline           ? "timed out after"
+                       : t->phase == FUT_PHASE_CONNECT    ? "not connected after"
+                                                          : "no byte for";
+    double seconds = now >= t->total_deadline        ? t->request.total_s
+                     : t->phase == FUT_PHASE_CONNECT ? t->request.connect_s
+                                                     : t->request.idle_s;
+    fut_failure_set(&t->failure, FUT_KIND_TIMEOUT, "%s %g s while %s %s", what, seconds,
+                    doing[t->phase], server);
+    t->failure.phase = t->phase;
+    return true;
+}
+
+static double seconds_of(CURL *easy, CURLINFO which) {
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, which, &us);
+    return (double)us / 1e6;
+}
+
+static void take_times(struct fut_transfer *t) {
+    struct fut_times *s = &t->times;
+    s->dns += seconds_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
+    s->connect += seconds_of(t->easy, CURLINFO_CONNECT_TIME_T);
+    s->tls += seconds_of(t->easy, CURLINFO_APPCONNECT_TIME_T);
+    s->first_byte = (double)(t->hop_began - t->began) / 1e9 +
+                    seconds_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T);
+    s->total = (double)(fut_now() - t->began) / 1e9;
+}
+
+/* What libcurl is told by a callback that gave up is not what the user shall read. */
+static void fail(struct fut_transfer *t, CURLcode code) {
+    char server[SHOWN_SERVER];
+    server_name(t, server, sizeof server);
+    if (t->denied)
+        fut_failure_set(&t->failure, FUT_KIND_DENIED, "%s has no public address", server);
+    fut_failure_from_curl(&t->failure, code, t->phase, server, t->detail);
+}
+
+static bool must_follow(struct fut_transfer *t, const char *location) {
+    if (!location || !fut_hop_is_redirect(t->status) || t->request.max_redirects == 0) return false;
+    if (t->redirects < t->request.max_redirects) return true;
+    char shown[256];
+    fut_url_mask(shown, sizeof shown, location, strlen(location));
+    fut_failure_set(&t->failure, FUT_KIND_REDIRECT, "more than %d redirects, the next to %s",
+                    t->request.max_redirects, shown);
+    return false;
+}
+
+static void complete(struct fut_transfer *t) {
+    fut_callbacks_sort_body(t); /* a response without a body came by no callback */
+    t->in_file = t->sink.part_path != NULL;
+    fail_file(t, fut_sink_finish(&t->sink, t->request.output));
+}
+
+bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
+    take_times(t);
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &t->http);
+    /* What a redirect says besides its Location is of no interest, broken or not. */
+    bool is_enough = t->discards && t->phase == FUT_PHASE_BODY;
+    if (code != CURLE_OK && !is_enough) fail(t, code);
+    const char *location = fut_head_find(&t->head, "Location");
+    bool follow = t->failure.kind == FUT_KIND_NONE && must_follow(t, location);
+    if (follow) {
+        fut_hop_follow(&t->hop, &t->request, t->status, location, &t->failure);
+        if (t->failure.kind == FUT_KIND_NONE) t->redirects++;
+        follow = t->failure.kind == FUT_KIND_NONE;
+    } else if (t->failure.kind == FUT_KIND_NONE) {
+        complete(t);
+    }
+    fut_transfer_abandon(t);
+    return follow;
+}
+
+/* The handle must not keep addresses of memory that goes with t. */
+void fut_transfer_abandon(struct fut_transfer *t) {
+    curl_easy_reset(t->easy);
+    t->easy = NULL;
+}
+
+void fut_transfer_deinit(struct fut_transfer *t) {
+    fut_request_deinit(&t->request);
+    fut_hop_deinit(&t->hop);
+    fut_head_deinit(&t->head);
+    fut_sink_clear(&t->sink);
+}
