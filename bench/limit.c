@@ -78,8 +78,7 @@ static bool is_set(atomic_bool *flag) {
 }
 
 static void spin_until(atomic_bool *flag) {
-    for (int i = 0; i < pool.spins && !is_set(flag); i++)
-        pause_cpu();
+    for (int i = 0; i < pool.spins && !is_set(flag); i++) pause_cpu();
 }
 
 static void pool_push(struct task *t) {
@@ -165,8 +164,7 @@ static void pool_join(void) {
     pool.closed = true;
     pthread_cond_broadcast(&pool.work);
     pthread_mutex_unlock(&pool.lock);
-    while (pool.workers > 0)
-        pthread_join(pool.threads[--pool.workers], NULL);
+    while (pool.workers > 0) pthread_join(pool.threads[--pool.workers], NULL);
 }
 
 /* Its face in Lua */
@@ -236,10 +234,8 @@ static double noop_raw(void) {
     struct task *tasks = calloc(TASKS, sizeof *tasks);
     check(tasks != NULL, "calloc");
     double start = now();
-    for (int i = 0; i < TASKS; i++)
-        pool_push(&tasks[i]);
-    for (int i = 0; i < TASKS; i++)
-        task_wait(&tasks[i]);
+    for (int i = 0; i < TASKS; i++) pool_push(&tasks[i]);
+    for (int i = 0; i < TASKS; i++) task_wait(&tasks[i]);
     double figure = TASKS / (now() - start);
     free(tasks);
     return figure;
@@ -265,8 +261,7 @@ static double string1mb(void) {
     memset(from, 'x', MB);
     memset(to, 'y', MB);
     double start = now();
-    for (int i = 0; i < COPIES; i++)
-        memcpy(to, from, MB);
+    for (int i = 0; i < COPIES; i++) memcpy(to, from, MB);
     double figure = (double)COPIES * MB / (now() - start) * 1e-9;
     check(to[MB / 2] == 'x', "memcpy");
     free(from);
@@ -330,8 +325,7 @@ static void measure(const struct workload *w) {
     double samples[SAMPLES];
     pool_start(w->workers);
     w->run();
-    for (int i = 0; i < SAMPLES; i++)
-        samples[i] = w->run();
+    for (int i = 0; i < SAMPLES; i++) samples[i] = w->run();
     pool_join();
     printf("%s %.6g %s\n", w->name, median(samples, SAMPLES), w->unit);
 }
