@@ -106,7 +106,7 @@ static bool is_broken_connection(CURLcode code, const char *detail) {
 static const char *words_of_kind(enum fut_kind kind) {
     switch (kind) {
     case FUT_KIND_DNS:
-        return "cannot resolve the name of";
+        return "cannot resolve the proxy for";
     case FUT_KIND_CONNECT:
         return "cannot connect to";
     case FUT_KIND_TIMEOUT:
@@ -124,19 +124,21 @@ static const char *words_of_kind(enum fut_kind kind) {
     }
 }
 
-void fut_failure_from_curl(struct fut_failure *f, CURLcode code, enum fut_phase phase,
-                           const char *server, const char *detail) {
+void fut_failure_explain(struct fut_failure *f, const struct fut_wreck *w) {
     if (f->kind != FUT_KIND_NONE) return;
-    bool broken = is_broken_connection(code, detail);
-    enum fut_kind kind = kind_of_code(code, phase);
-    if (broken && phase == FUT_PHASE_BODY) kind = FUT_KIND_TRUNCATED;
-    if (code == CURLE_GOT_NOTHING) {
-        fut_failure_set(f, kind, "empty answer from %s", server);
-    } else {
-        const char *why = *detail ? detail : curl_easy_strerror(code);
-        fut_failure_set(f, kind, "%s %s: %s", words_of_kind(kind), server, why);
-    }
-    f->code = (int)code;
-    f->phase = phase;
-    f->retryable = f->retryable || broken || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
+    bool broken = is_broken_connection(w->code, w->detail);
+    enum fut_kind kind = kind_of_code(w->code, w->phase);
+    if (broken && w->phase == FUT_PHASE_BODY) kind = FUT_KIND_TRUNCATED;
+    const char *why = *w->detail ? w->detail : curl_easy_strerror(w->code);
+    if (w->code == CURLE_COULDNT_CONNECT && w->os_errno) why = strerror(w->os_errno);
+    if (w->code == CURLE_GOT_NOTHING)
+        fut_failure_set(f, kind, "empty answer from %s", w->server);
+    else if (w->code == CURLE_COULDNT_RESOLVE_HOST)
+        fut_failure_set(f, kind, "cannot resolve the name of %s", w->server);
+    else
+        fut_failure_set(f, kind, "%s %s: %s", words_of_kind(kind), w->server, why);
+    f->code = (int)w->code;
+    f->phase = w->phase;
+    f->retryable = f->retryable || broken || w->code == CURLE_HTTP2 ||
+                   w->code == CURLE_HTTP2_STREAM;
 }

@@ -48,9 +48,16 @@ const char *fut_phase_name(enum fut_phase phase);
 void fut_failure_set(struct fut_failure *f, enum fut_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* fut_failure_from_curl(f, code, phase, server, detail): says what libcurl's code means at that
- * point of an exchange with `server` ("host:port"). `detail` is what libcurl's error buffer says. */
-void fut_failure_from_curl(struct fut_failure *f, CURLcode code, enum fut_phase phase,
-                           const char *server, const char *detail);
+/* What is known of an exchange that went wrong. */
+struct fut_wreck {
+    CURLcode code;
+    enum fut_phase phase;
+    const char *server; /* "host:port" */
+    const char *detail; /* of libcurl's error buffer */
+    int os_errno;       /* of the last connect, or 0 */
+};
+
+/* fut_failure_explain(f, wreck): sets the failure that libcurl's code means at that point. */
+void fut_failure_explain(struct fut_failure *f, const struct fut_wreck *wreck);
 
 #endif

@@ -124,7 +124,10 @@ static void fail(struct fut_transfer *t, CURLcode code) {
     server_name(t, server, sizeof server);
     if (t->denied)
         fut_failure_set(&t->failure, FUT_KIND_DENIED, "%s has no public address", server);
-    fut_failure_from_curl(&t->failure, code, t->phase, server, t->detail);
+    long os_errno = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
+    struct fut_wreck wreck = {code, t->phase, server, t->detail, (int)os_errno};
+    fut_failure_explain(&t->failure, &wreck);
 }
 
 static bool must_follow(struct fut_transfer *t, const char *location) {

@@ -1,0 +1,320 @@
+-- SPDX-License-Identifier: MIT
+--- From what the user writes, `url, opts`, to a flat table of checked values that the C part takes
+--- as it is. All misuse is found here; nothing here raises.
+
+local core = require "futures.fetch.core"
+local body = require "futures.fetch.body"
+local fields = require "futures.fetch.fields"
+
+local request = {}
+
+local VERSION = "0.1"
+
+-- Each takes the flat request, the value and all options; it returns what is wrong, or nothing.
+local options = {}
+
+local function expected(what, value)
+    return ("%s expected, got %s"):format(what, type(value))
+end
+
+local function has_control(text)
+    return text:find("%c") ~= nil
+end
+
+local function boolean(key)
+    return function(flat, value)
+        if type(value) ~= "boolean" then
+            return expected("boolean", value)
+        end
+        flat[key] = value
+    end
+end
+
+local function file_name(key)
+    return function(flat, value)
+        if type(value) ~= "string" then
+            return expected("string", value)
+        elseif value == "" or value:find("\0", 1, true) then
+            return "not a file name"
+        end
+        flat[key] = value
+    end
+end
+
+options.verify = boolean "verify"
+options.compression = boolean "compression"
+options.deny_private = boolean "deny_private"
+options.raise_for_status = boolean "raise_for_status"
+options.ca_file = file_name "ca_file"
+options.cert = file_name "cert"
+options.key = file_name "key"
+options.output = file_name "output"
+
+-- Methods are case-sensitive, but nobody who writes "get" means another one than GET.
+local USUAL = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+local TOKEN = "^[A-Za-z0-9!#$%%&'*+%-.^_`|~]+$"
+
+function options.method(flat, value)
+    if type(value) ~= "string" then
+        return expected("string", value)
+    elseif not value:find(TOKEN) then
+        return "not a method"
+    end
+    local upper = value:upper()
+    flat.method = USUAL[upper] and upper or value
+    if upper == "CONNECT" then
+        return "CONNECT is for proxies"
+    end
+end
+
+local function header_value(value)
+    if type(value) ~= "string" and type(value) ~= "number" then
+        return nil, expected("string or number", value)
+    end
+    local text = tostring(value)
+    if text:find("[\r\n\0]") then
+        return nil, "line break or zero byte in the value"
+    end
+    return text:match("^[ \t]*(.-)[ \t]*$")
+end
+
+function options.headers(flat, value)
+    local list, problem = fields.list(value, header_value)
+    if not list then
+        return problem
+    end
+    for _, field in ipairs(list) do
+        local name, text = field[1], field[2]
+        if not name:find(TOKEN) then
+            return ("'%s': not a header name"):format((name:gsub("%c", "?")))
+        end
+        local lower = name:lower()
+        if lower == "transfer-encoding" then
+            return "'Transfer-Encoding' is not for the caller to set"
+        elseif lower == "content-length" then
+            flat.announced = text -- compared with the body, sent by libcurl
+        else
+            flat.headers[#flat.headers + 1] = text == "" and name .. ";" or name .. ": " .. text
+        end
+    end
+end
+
+function options.query(flat, value)
+    local list, problem = fields.list(value, fields.text)
+    if not list then
+        return problem
+    end
+    flat.query = fields.encode(list)
+end
+
+options.body = body.bytes
+options.json = body.json
+options.form = body.form
+options.multipart = body.multipart
+
+local function seconds(value)
+    if value == false then
+        return math.huge
+    elseif type(value) ~= "number" then
+        return nil, expected("number or false", value)
+    elseif value ~= value then
+        return nil, "not a number (NaN)"
+    end
+    return value
+end
+
+local LIMITS = { total = true, connect = true, idle = true }
+
+function options.timeout(flat, value)
+    if type(value) ~= "table" then
+        local limit, problem = seconds(value)
+        flat.total = limit
+        return problem and problem:gsub("number or false", "number, false or table") or nil
+    end
+    for key, one in pairs(value) do
+        if not LIMITS[key] then
+            return ("unknown limit '%s'"):format(tostring(key))
+        end
+        local limit, problem = seconds(one)
+        if not limit then
+            return ("'%s': %s"):format(key, problem)
+        end
+        flat[key] = limit
+    end
+end
+
+local function count(value, most)
+    local n = type(value) == "number" and math.tointeger(value)
+    if not n then
+        return nil, type(value) == "number" and "number has no integer representation" or expected("integer", value)
+    elseif n < 0 then
+        return nil, "must not be negative"
+    end
+    return math.min(n, most)
+end
+
+function options.max_redirects(flat, value)
+    local n, problem = count(value, 1000000)
+    flat.max_redirects = n
+    return problem
+end
+
+function options.max_body(flat, value, opts)
+    if value == false then
+        flat.max_body = false
+        return opts.output == nil and "false only with the option 'output'" or nil
+    end
+    local n, problem = count(value, math.maxinteger)
+    flat.max_body = n
+    return problem
+end
+
+function options.http_version(flat, value)
+    if value ~= "1.1" and value ~= "2" then
+        return '"1.1" or "2" expected'
+    end
+    flat.http_version = value
+end
+
+function options.user_agent(flat, value)
+    if type(value) ~= "string" then
+        return expected("string", value)
+    elseif has_control(value) then
+        return "line break or control byte in it"
+    end
+    flat.user_agent = value
+end
+
+local function credential(auth, key)
+    local value = auth[key]
+    if type(value) ~= "string" then
+        return ("'%s': %s"):format(key, expected("string", value))
+    elseif has_control(value) then
+        return ("'%s': control byte in it"):format(key)
+    end
+end
+
+local AUTH = { user = true, password = true, scheme = true, token = true }
+
+function options.auth(flat, value)
+    if type(value) ~= "table" then
+        return expected("table", value)
+    end
+    for key in pairs(value) do
+        if not AUTH[key] then
+            return ("unknown field '%s'"):format(tostring(key))
+        end
+    end
+    if value.token ~= nil then
+        if value.user ~= nil or value.password ~= nil or value.scheme ~= nil then
+            return "either 'token' or 'user' and 'password'"
+        end
+        flat.scheme, flat.token = "bearer", value.token
+        return credential(value, "token")
+    end
+    flat.scheme, flat.user, flat.password = value.scheme or "basic", value.user, value.password
+    if flat.scheme ~= "basic" and flat.scheme ~= "digest" then
+        return [['scheme': "basic" or "digest" expected]]
+    end
+    local problem = credential(value, "user") or credential(value, "password")
+    if not problem and flat.scheme == "basic" and flat.user:find(":", 1, true) then
+        return "'user': basic authentication allows no colon in it"
+    end
+    return problem
+end
+
+function options.proxy(flat, value, opts)
+    if value == false then
+        flat.proxy = ""
+    elseif type(value) ~= "string" then
+        return expected("string or false", value)
+    elseif value == "" or value:find("[%c ]") then
+        return "not a proxy"
+    elseif opts.deny_private then
+        return "behind a proxy 'deny_private' cannot see addresses"
+    else
+        flat.proxy = value
+    end
+end
+
+function options.base_url(flat, value)
+    if type(value) ~= "string" then
+        return expected("string", value)
+    end
+    local base, _, reason = core.parse_url(value)
+    flat.base_url = base
+    return not base and reason or nil
+end
+
+local function add_query(url, query)
+    if not query or query == "" then
+        return url
+    end
+    local front, fragment = url:match("^([^#]*)(.*)$")
+    local joint = not front:find("?", 1, true) and "?" or front:find("[?&]$") and "" or "&"
+    return front .. joint .. query .. fragment
+end
+
+-- Credentials in the URL become the option `auth`, so no URL that is shown has them.
+local function take_url(flat, url)
+    local text, user, password = core.parse_url(add_query(url, flat.query), flat.base_url)
+    if not text then
+        local kind, reason = user, password
+        return kind, ("%s: '%s'"):format(reason, core.mask_url(url))
+    end
+    flat.url = text
+    if user and not flat.scheme then
+        flat.scheme, flat.user, flat.password = "basic", user, password or ""
+    end
+end
+
+local function finish(flat)
+    local size = flat.body and #flat.body or 0
+    if flat.announced and (flat.parts or tonumber(flat.announced) ~= size) then
+        return "option 'headers': 'Content-Length' differs from the length of the body"
+    end
+    local has_body = flat.body ~= nil or flat.parts ~= nil
+    flat.method = flat.method or (has_body and "POST" or "GET")
+    if has_body and flat.method == "HEAD" then
+        return "a HEAD request has no body"
+    end
+    if flat.deny_private then
+        flat.proxy = ""
+    end
+end
+
+--- The flat request, or nil, the number of the bad argument, what is wrong with it, and for a URL
+--- that is not a wrong type, but a bad URL, the kind of the FetchError.
+---@return table|nil flat
+---@return integer|nil argument
+---@return string|nil problem
+---@return string|nil kind
+function request.flatten(url, opts)
+    local flat = { headers = {}, user_agent = "lua-futures/" .. VERSION }
+    if type(url) ~= "string" then
+        return nil, 1, expected("string", url)
+    elseif opts ~= nil and type(opts) ~= "table" then
+        return nil, 2, expected("table", opts)
+    end
+    for key, value in pairs(opts or {}) do
+        local option = options[key]
+        if not option then
+            return nil, 2, ("unknown option '%s'"):format(tostring(key))
+        end
+        local problem = option(flat, value, opts)
+        if problem then
+            return nil, 2, ("option '%s': %s"):format(key, problem)
+        end
+    end
+    local kind, problem = take_url(flat, url)
+    if kind then
+        return nil, 1, problem, kind
+    end
+    problem = finish(flat)
+    if problem then
+        return nil, 2, problem
+    end
+    return flat
+end
+
+return request

@@ -1,0 +1,72 @@
+-- SPDX-License-Identifier: MIT
+--- What came back.
+
+local errors = require "futures.errors"
+local FetchError = require("futures.fetch.errors").FetchError
+
+---@class futures.Response
+---@field status integer
+---@field ok boolean status is 200 to 299
+---@field reason string the words behind the status, "" where HTTP/2 has none
+---@field url string the last one of a chain of redirects; never with credentials
+---@field http_version string "1.0", "1.1", "2", "3"
+---@field headers futures.Headers
+---@field body? string nil when it is in the file `path`
+---@field path? string the file of the option `output`
+---@field size integer bytes of the body
+---@field redirects integer
+---@field attempts integer
+---@field time {dns: number, connect: number, tls: number, first_byte: number, total: number} seconds from the start
+---@field request {method: string, url: string}
+local Response = { __name = "Response" }
+Response.__index = Response
+
+local RETRYABLE = { [408] = true, [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
+
+local function fail(self, kind, text)
+    local request = self.request
+    local message = ("%s (%s %s)"):format(text, request.method, self.url)
+    return errors.new(FetchError, message, {
+        kind = kind,
+        url = self.url,
+        attempt = self.attempts,
+        status = self.status,
+        bytes = self.size,
+        retryable = kind == "status" and RETRYABLE[self.status] or false,
+    })
+end
+
+--- Raises a FetchError of kind `status` for 4xx and 5xx; else returns the response.
+---@return futures.Response
+function Response:raise_for_status()
+    if self.status >= 400 then
+        error(fail(self, "status", (("%d %s"):format(self.status, self.reason):gsub("%s+$", ""))), 2)
+    end
+    return self
+end
+
+--- The body as a Lua value. Needs lua-cjson. Raises a FetchError of kind `protocol` when it is not JSON.
+function Response:json()
+    local found, cjson = pcall(require, "cjson.safe")
+    if not found then
+        error("json() needs lua-cjson: install it with 'luarocks install lua-cjson'", 2)
+    elseif not self.body then
+        error(("the body is in the file '%s'"):format(self.path), 2)
+    end
+    local value, problem = cjson.decode(self.body)
+    if problem then
+        error(fail(self, "protocol", "the body is not JSON: " .. problem), 2)
+    end
+    return value
+end
+
+--- The length of the body.
+function Response:__len()
+    return self.size
+end
+
+function Response:__tostring()
+    return ("Response %d %s %d bytes %.3f s"):format(self.status, self.url, self.size, self.time.total)
+end
+
+return Response
