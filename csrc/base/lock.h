@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_lock: a mutex for short critical sections: a few loads and stores, never a call that blocks,
- * allocates or enters Lua. On glibc it spins a little before it sleeps, since the holder is about
+/* fut_lock: a mutex for short critical sections: a few loads and stores, never a call that waits or
+ * enters Lua. On glibc it spins a little before it sleeps, since the holder is about
  * to leave.
  * THREADS: any. Not recursive. */
 #ifndef FUT_BASE_LOCK_H

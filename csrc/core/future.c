@@ -15,6 +15,7 @@ const struct fut_object_type fut_future_type = {"future", future_free};
 void fut_future_init(struct fut_future *f, const struct fut_object_type *type) {
     fut_object_init(&f->object, type);
     atomic_init(&f->state, FUT_PENDING);
+    atomic_init(&f->shared, false);
     f->watches = NULL;
 }
 

@@ -36,6 +36,7 @@ struct fut_watch;
 struct fut_future {
     struct fut_object object;
     atomic_uint state;
+    atomic_bool shared;        /* more than one lua_State may know it (bind/future_set.c) */
     struct fut_watch *watches; /* the latest first; guarded by a lock of core/waiter.c */
     struct fut_outcome outcome;
 };

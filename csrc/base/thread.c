@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/thread.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Starts until the injected failure; 0 means none. */
+static atomic_int fail_after;
+
+void fut_thread_fail_after(int n) { atomic_store(&fail_after, n); }
+
+static int must_fail(void) {
+    int left = atomic_load_explicit(&fail_after, memory_order_relaxed);
+    if (left > 1) atomic_fetch_sub(&fail_after, 1);
+    return left == 1;
+}
+
+enum fut_err fut_thread_start(pthread_t *thread, void *(*main)(void *), void *arg) {
+    if (must_fail()) return FUT_ETHREAD;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits the mask */
+    int failed = pthread_create(thread, NULL, main, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed ? FUT_ETHREAD : FUT_OK;
+}
+
+void fut_thread_set_name(const char *name) {
+#if defined(__linux__)
+    enum { MAX = 15 };
+    char shown[MAX + 1];
+    size_t len = strlen(name);
+    if (len <= MAX) {
+        memcpy(shown, name, len + 1);
+    } else { /* keep the number at the end */
+        const char *number = strrchr(name, '_');
+        size_t tail = number ? strlen(number) : 0;
+        if (tail > MAX) tail = 0;
+        memcpy(shown, name, MAX - tail);
+        memcpy(shown + MAX - tail, name + len - tail, tail);
+        shown[MAX] = '\0';
+    }
+    pthread_setname_np(pthread_self(), shown);
+#elif defined(__APPLE__)
+    pthread_setname_np(name);
+#else
+    (void)name;
+#endif
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/error.h"
+
+#include <lauxlib.h>
+#include <math.h>
+
+/* The registry key of the module futures.errors. */
+static const char errors_key;
+
+void fut_error_open(lua_State *L) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "futures.errors");
+    lua_call(L, 1, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &errors_key);
+}
+
+/* Pushes an object of the class with the message at the top, which it pops. */
+static void push_object(lua_State *L, const char *class) {
+    lua_createtable(L, 0, 2);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, class);
+    lua_setfield(L, -2, "name");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key);
+    lua_getfield(L, -1, class);
+    lua_setmetatable(L, -3);
+    lua_pop(L, 1);
+}
+
+void fut_error_push(lua_State *L, const char *class, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    push_object(L, class);
+}
+
+int fut_error_raise(lua_State *L, const char *class, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    push_object(L, class);
+    return lua_error(L);
+}
+
+static void push_broken(lua_State *L, const char *why) {
+    fut_error_push(L, "BrokenThreadPool",
+                   "the pool is broken: an initializer or the start of a worker failed: %s",
+                   why ? why : "unknown reason");
+}
+
+/* Copies a text from fut_alloc to Lua and frees it, also when Lua has no memory for it: a protected
+ * call would cost more than it is worth, so the text is small and the string is made first. */
+static void push_text(lua_State *L, char *text) {
+    char copy[512];
+    size_t n = 0;
+    for (; text && text[n] && n < sizeof copy - 1; n++) copy[n] = text[n];
+    fut_free(text);
+    lua_pushlstring(L, copy, n);
+}
+
+int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err) {
+    if (err == FUT_EBROKEN) {
+        push_text(L, ex->ops->broken(ex));
+        push_broken(L, lua_tostring(L, -1));
+        return lua_error(L);
+    }
+    if (err == FUT_ECLOSED)
+        return fut_error_raise(L, "Error", "cannot schedule new futures after shutdown");
+    if (err == FUT_ENOMEM) return luaL_error(L, "not enough memory");
+    return fut_error_raise(L, "Error", "%s", fut_err_text(err));
+}
+
+void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome) {
+    const char *text = outcome->text ? outcome->text : fut_err_text(outcome->err);
+    switch (outcome->err) {
+    case FUT_EBROKEN: push_broken(L, text); break;
+    case FUT_ETRANSFER: fut_error_push(L, "TransferError", "%s", text); break;
+    case FUT_ENOMEM: lua_pushliteral(L, "not enough memory"); break;
+    default: fut_error_push(L, "Error", "%s", text); break;
+    }
+}
+
+fut_time fut_check_timeout(lua_State *L, int arg) {
+    if (lua_isnoneornil(L, arg)) return FUT_NEVER;
+    luaL_checktype(L, arg, LUA_TNUMBER);
+    double seconds = lua_tonumber(L, arg);
+    luaL_argcheck(L, !isnan(seconds), arg, "timeout is not a number (nan)");
+    return fut_deadline_after(seconds);
+}

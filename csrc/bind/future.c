@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/future.h"
+
+#include <lauxlib.h>
+
+#include "bind/callback.h"
+#include "bind/error.h"
+#include "bind/home.h"
+#include "core/task.h"
+#include "vm/decode.h"
+#include "vm/handle.h"
+
+/* Each state has one handle per future that came to it from elsewhere or was sent: this weak table
+ * finds it by the future's address. A future that never travels is never in it. */
+static const char known_key;
+
+struct fut_future_handle *fut_future_handle_new(lua_State *L) {
+    struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+    h->future = NULL;
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_setmetatable(L, -2);
+    return h;
+}
+
+struct fut_future *fut_future_check(lua_State *L, int arg) {
+    struct fut_future_handle *h = luaL_checkudata(L, arg, FUT_FUTURE_TNAME);
+    luaL_argcheck(L, h->future, arg, "future was never submitted");
+    return h->future;
+}
+
+struct fut_future *fut_future_test(lua_State *L, int index) {
+    struct fut_future_handle *h = luaL_testudata(L, index, FUT_FUTURE_TNAME);
+    return h ? h->future : NULL;
+}
+
+/* ---- outcome ---- */
+
+void fut_future_keep(lua_State *L, int index, int n) {
+    index = lua_absindex(L, index);
+    lua_createtable(L, n, 1);
+    lua_insert(L, -n - 1);
+    for (int i = n; i >= 1; i--) lua_rawseti(L, -i - 1, i);
+    lua_pushinteger(L, n);
+    lua_setfield(L, -2, "n");
+    lua_setiuservalue(L, index, 1);
+}
+
+/* Pushes the kept values, or nothing and -1 when there are none. */
+static int push_kept(lua_State *L, int index) {
+    if (lua_getiuservalue(L, index, 1) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return -1;
+    }
+    int kept = lua_gettop(L);
+    lua_getfield(L, kept, "n");
+    int n = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, n, "too many results");
+    for (int i = 1; i <= n; i++) lua_rawgeti(L, kept, i);
+    lua_remove(L, kept);
+    return n;
+}
+
+static int decode(lua_State *L, const struct fut_payload *payload) {
+    struct fut_decoder d;
+    int n;
+    fut_decoder_init(&d, payload, (struct fut_route){.home = true});
+    if (fut_decoder_sequence(&d, L, &n) != FUT_OK)
+        return fut_error_raise(L, "TransferError", "cannot decode the outcome: %s", d.message);
+    return n;
+}
+
+static int push_payload(lua_State *L, int index, const struct fut_payload *payload) {
+    int n = decode(L, payload);
+    if (fut_payload_plain(payload)) return n; /* decoding again gives the same values */
+    fut_future_keep(L, index, n);
+    return push_kept(L, index);
+}
+
+static int push_failure(lua_State *L, int index, const struct fut_outcome *o) {
+    if (o->kind == FUT_OUTCOME_FAILURE)
+        fut_error_push_failure(L, o);
+    else
+        fut_error_push(L, "TransferError", "the outcome was set in another Lua state: %s",
+                       o->text ? o->text : "it cannot travel");
+    fut_future_keep(L, index, 1);
+    return push_kept(L, index);
+}
+
+int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
+    index = lua_absindex(L, index);
+    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    if (fut_future_state(f) == FUT_CANCELLED) {
+        *failed = true;
+        fut_error_push(L, "CancelledError", "the future was cancelled");
+        return 1;
+    }
+    const struct fut_outcome *o = &f->outcome;
+    *failed = fut_outcome_is_error(o);
+    int n = push_kept(L, index);
+    if (n >= 0) return n;
+    if (o->kind == FUT_OUTCOME_VALUES || o->kind == FUT_OUTCOME_ERROR || o->payload.len > 0)
+        return push_payload(L, index, &o->payload);
+    *failed = true;
+    return push_failure(L, index, o);
+}
+
+/* ---- waiting ---- */
+
+static bool is_done(void *arg) { return fut_future_done(arg); }
+
+bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
+    struct fut_home *home = fut_home_of(L);
+    if (fut_future_done(f)) {
+        fut_home_safe_point(home, L);
+        return true;
+    }
+    struct fut_waiter waiter;
+    struct fut_watch watch; /* on the C stack: nothing below raises while it is on a list */
+    fut_waiter_init(&waiter, &home->parker);
+    fut_watch_init(&watch);
+    fut_watch_start(&watch, &waiter, f);
+    enum fut_wait end = fut_home_wait(home, L, is_done, f, deadline);
+    fut_watch_stop(&watch);
+    fut_waiter_deinit(&waiter);
+    if (end == FUT_WAIT_INTERRUPTED) fut_home_raise(home, L);
+    return end == FUT_WAIT_READY;
+}
+
+static void push_timeout(lua_State *L) {
+    fut_error_push(L, "TimeoutError", "1 (of 1) futures unfinished");
+}
+
+/* Waits as argument 2 says and raises TimeoutError. */
+static void wait_or_raise(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    if (fut_future_wait(L, f, fut_check_timeout(L, 2))) return;
+    push_timeout(L);
+    lua_error(L);
+}
+
+/* ---- methods ---- */
+
+static int future_result(lua_State *L) {
+    bool failed;
+    wait_or_raise(L);
+    int n = fut_future_push_outcome(L, 1, &failed);
+    return failed ? lua_error(L) : n;
+}
+
+static int future_exception(lua_State *L) {
+    bool failed;
+    wait_or_raise(L);
+    struct fut_future *f = fut_future_check(L, 1);
+    int n = fut_future_push_outcome(L, 1, &failed);
+    if (failed && fut_future_state(f) == FUT_CANCELLED) return lua_error(L);
+    if (failed) return 1;
+    lua_pop(L, n);
+    lua_pushnil(L);
+    return 1;
+}
+
+static int future_outcome(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    bool failed = true;
+    int n = 1;
+    if (fut_future_wait(L, f, fut_check_timeout(L, 2)))
+        n = fut_future_push_outcome(L, 1, &failed);
+    else
+        push_timeout(L);
+    luaL_checkstack(L, 1, "too many results");
+    lua_pushboolean(L, !failed);
+    lua_insert(L, -n - 1);
+    return n + 1;
+}
+
+/* _wait(timeout): is it done, at the latest after that time? For lua/futures/map.lua. */
+static int future_wait(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    lua_pushboolean(L, fut_future_wait(L, f, fut_check_timeout(L, 2)));
+    return 1;
+}
+
+static int future_traceback(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    bool has = fut_future_done(f) && f->outcome.kind == FUT_OUTCOME_ERROR && f->outcome.text;
+    if (has)
+        lua_pushstring(L, f->outcome.text);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int future_cancel(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    struct fut_task *t = fut_task_of(f);
+    bool cancelled = t ? fut_task_cancel(t) : fut_future_cancel(f);
+    cancelled = cancelled || fut_future_state(f) == FUT_CANCELLED;
+    fut_home_safe_point(fut_home_of(L), L);
+    lua_pushboolean(L, cancelled);
+    return 1;
+}
+
+static const char *state_name(const struct fut_future *f) {
+    switch (fut_future_state(f)) {
+    case FUT_PENDING: return "pending";
+    case FUT_RUNNING: return "running";
+    case FUT_FINISHED: return "finished";
+    default: return "cancelled";
+    }
+}
+
+static int future_state(lua_State *L) {
+    lua_pushstring(L, state_name(fut_future_check(L, 1)));
+    return 1;
+}
+
+static int future_cancelled(lua_State *L) {
+    lua_pushboolean(L, fut_future_state(fut_future_check(L, 1)) == FUT_CANCELLED);
+    return 1;
+}
+
+static int future_running(lua_State *L) {
+    lua_pushboolean(L, fut_future_state(fut_future_check(L, 1)) == FUT_RUNNING);
+    return 1;
+}
+
+static int future_done(lua_State *L) {
+    lua_pushboolean(L, fut_future_done(fut_future_check(L, 1)));
+    return 1;
+}
+
+static int future_add_done_callback(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    bool callable = lua_isfunction(L, 2) || luaL_getmetafield(L, 2, "__call") != LUA_TNIL;
+    if (!callable) return luaL_typeerror(L, 2, "callable value");
+    lua_settop(L, 2);
+    fut_callback_add(fut_home_of(L), L, 1, f);
+    if (fut_future_done(f)) fut_home_safe_point(fut_home_of(L), L);
+    return 0;
+}
+
+static int future_tostring(lua_State *L) {
+    struct fut_future_handle *h = luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
+    lua_pushfstring(L, "Future: %p (%s)", (void *)h, h->future ? state_name(h->future) : "empty");
+    return 1;
+}
+
+static int future_gc(lua_State *L) {
+    struct fut_future_handle *h = lua_touserdata(L, 1);
+    if (h->future) fut_future_drop(h->future);
+    h->future = NULL;
+    return 0;
+}
+
+/* ---- travelling ---- */
+
+static void push_known(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &known_key) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &known_key);
+}
+
+/* Pushes the handle that this state has for the object; makes one when there is none. */
+static void push_handle(lua_State *L, struct fut_object *object) {
+    push_known(L);
+    if (lua_rawgetp(L, -1, object) != LUA_TUSERDATA) {
+        lua_pop(L, 1);
+        struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+        h->future = NULL;
+        luaL_setmetatable(L, FUT_FUTURE_TNAME);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, object);
+        fut_object_hold(object);
+        h->future = (struct fut_future *)object;
+    }
+    lua_remove(L, -2);
+}
+
+static void handle_sent(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    fut_future_encode_local(L, index);
+    push_known(L);
+    lua_pushvalue(L, index);
+    lua_rawsetp(L, -2, f);
+    lua_pop(L, 1);
+}
+
+/* Loads the module in a state that gets a future before it has required anything. */
+static void open_module(lua_State *L) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "futures");
+    lua_call(L, 1, 0);
+}
+
+static const struct fut_handle_class bare_class = {
+    &fut_future_type, FUT_FUTURE_TNAME, push_handle, open_module, handle_sent};
+static const struct fut_handle_class task_class = {
+    &fut_task_type, FUT_FUTURE_TNAME, push_handle, open_module, handle_sent};
+
+static const luaL_Reg methods[] = {
+    {"result", future_result},
+    {"exception", future_exception},
+    {"outcome", future_outcome},
+    {"traceback", future_traceback},
+    {"_wait", future_wait},
+    {"cancel", future_cancel},
+    {"state", future_state},
+    {"cancelled", future_cancelled},
+    {"running", future_running},
+    {"done", future_done},
+    {"add_done_callback", future_add_done_callback},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__tostring", future_tostring},
+    {"__gc", future_gc},
+    {NULL, NULL},
+};
+
+void fut_future_open(lua_State *L) {
+    if (!luaL_newmetatable(L, FUT_FUTURE_TNAME)) return;
+    fut_home_set_functions(L, metamethods);
+    lua_newtable(L);
+    fut_home_set_functions(L, methods);
+    fut_home_set_functions(L, fut_future_set_methods);
+    lua_setfield(L, -2, "__index");
+    fut_handle_class_add(&bare_class);
+    fut_handle_class_add(&task_class);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Bare futures: outcomes that Lua code sets. The values stay uncopied in the state that set them; a
+ * copy is encoded only when another state can know the future (it was sent to a task). */
+#include <lauxlib.h>
+
+#include "bind/error.h"
+#include "bind/future.h"
+#include "core/task.h"
+#include "vm/encode.h"
+
+static const char *encode_kept(lua_State *L, struct fut_payload *payload, int first, int n,
+                               bool error) {
+    const char *message = NULL;
+    enum fut_role role = error ? FUT_ROLE_ERROR : FUT_ROLE_RESULT;
+    enum fut_err err =
+        fut_encode(L, (struct fut_route){.home = true}, first, n, role, payload, &message);
+    if (err == FUT_ENOMEM) luaL_error(L, "not enough memory");
+    return err == FUT_OK ? NULL : message;
+}
+
+void fut_future_encode_local(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    struct fut_future *f = fut_future_test(L, index);
+    bool was_shared = atomic_exchange_explicit(&f->shared, true, memory_order_relaxed);
+    if (was_shared || !fut_future_done(f) || f->outcome.kind != FUT_OUTCOME_LOCAL) return;
+    /* Only this state knows it so far, so nobody reads the outcome that grows its payload here. */
+    int top = lua_gettop(L);
+    lua_getiuservalue(L, index, 1);
+    lua_getfield(L, -1, "n");
+    int n = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, n, "too many results");
+    for (int i = 1; i <= n; i++) lua_rawgeti(L, top + 1, i);
+    const char *why = encode_kept(L, &f->outcome.payload, top + 2, n, f->outcome.failed);
+    if (why) f->outcome.text = fut_strdup(why); /* whoever asks elsewhere is told */
+    lua_settop(L, top);
+}
+
+/* Settles the future at 1 with the values from 2 on. */
+static int set(lua_State *L, bool failed) {
+    struct fut_future *f = fut_future_check(L, 1);
+    int n = lua_gettop(L) - 1;
+    if (fut_task_of(f))
+        return fut_error_raise(L, "InvalidStateError",
+                               "only its executor sets the outcome of a task");
+    if (fut_future_done(f))
+        return fut_error_raise(L, "InvalidStateError", "the future is done already: %s",
+                               fut_future_state(f) == FUT_CANCELLED ? "cancelled" : "finished");
+    struct fut_outcome o = {.kind = FUT_OUTCOME_LOCAL, .failed = failed};
+    if (atomic_load_explicit(&f->shared, memory_order_relaxed)) {
+        const char *why = encode_kept(L, &o.payload, 2, n, failed);
+        if (why) return fut_error_raise(L, "TransferError", "%s", why);
+    }
+    if (!fut_future_settle(f, &o)) { /* another state was quicker */
+        fut_outcome_deinit(&o);
+        return fut_error_raise(L, "InvalidStateError", "the future is done already");
+    }
+    fut_future_keep(L, 1, n);
+    return 0;
+}
+
+static int future_set_result(lua_State *L) { return set(L, false); }
+
+static int future_set_exception(lua_State *L) {
+    luaL_checkany(L, 2);
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_pushliteral(L, "<no error object>");
+        lua_replace(L, 2);
+    }
+    return set(L, true);
+}
+
+static int future_set_running(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    bool started = !fut_task_of(f) && fut_future_start(f);
+    if (!started && (fut_task_of(f) || fut_future_state(f) != FUT_CANCELLED))
+        return fut_error_raise(L, "InvalidStateError", "the future is not pending");
+    lua_pushboolean(L, started);
+    return 1;
+}
+
+const luaL_Reg fut_future_set_methods[] = {
+    {"set_result", future_set_result},
+    {"set_exception", future_set_exception},
+    {"set_running_or_notify_cancel", future_set_running},
+    {NULL, NULL},
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/home.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "bind/callback.h"
+#include "bind/future.h"
+#include "vm/interrupt.h"
+#include "vm/run.h"
+
+/* Ctrl-C wakes a wait with EINTR when the signal reaches this thread. Should another thread of the
+ * program take it, or should it come just before the sleep, the wait looks again after this. */
+enum { LOOK_MS = 50 };
+
+struct fut_home_executor {
+    struct fut_executor *executor;
+    struct fut_home_executor *next;
+};
+
+/* The registry key of the home. */
+static const char home_key;
+
+static bool executor_done(void *arg) {
+    return fut_future_done(((struct fut_executor *)arg)->ops->stopped(arg));
+}
+
+/* BLOCKING until the executor's workers have finished: outside of Lua, at the end of its state. */
+static void wait_stopped(struct fut_executor *ex) {
+    struct fut_parker parker;
+    struct fut_waiter waiter;
+    struct fut_watch watch;
+    fut_parker_init(&parker);
+    fut_waiter_init(&waiter, &parker);
+    fut_watch_init(&watch);
+    fut_watch_start(&watch, &waiter, ex->ops->stopped(ex));
+    while (!executor_done(ex)) fut_park(&parker, FUT_NEVER);
+    fut_watch_stop(&watch);
+    fut_waiter_deinit(&waiter);
+}
+
+static void release(struct fut_executor *ex) {
+    ex->ops->join(ex);
+    fut_executor_drop(ex);
+}
+
+/* Lets go of the executors that have stopped: shut down, or collected and finished. */
+static void sweep(struct fut_home *home) {
+    for (struct fut_home_executor **at = &home->executors; *at;) {
+        struct fut_home_executor *e = *at;
+        if (!executor_done(e->executor)) {
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        release(e->executor);
+        fut_free(e);
+    }
+}
+
+enum fut_err fut_home_adopt(struct fut_home *home, struct fut_executor *ex) {
+    sweep(home);
+    struct fut_home_executor *e = fut_alloc(sizeof *e);
+    if (!e) return FUT_ENOMEM;
+    fut_executor_hold(ex);
+    e->executor = ex;
+    e->next = home->executors;
+    home->executors = e;
+    return FUT_OK;
+}
+
+/* The state closes: what was submitted still runs, as at the end of a Python program. */
+static int home_gc(lua_State *L) {
+    struct fut_home *home = lua_touserdata(L, 1);
+    home->closed = true;
+    fut_callback_drop_all(home);
+    for (struct fut_home_executor *e = home->executors; e; e = e->next)
+        e->executor->ops->close(e->executor, false);
+    while (home->executors) {
+        struct fut_home_executor *e = home->executors;
+        home->executors = e->next;
+        wait_stopped(e->executor);
+        release(e->executor);
+        fut_free(e);
+    }
+    fut_waiter_deinit(&home->inbox);
+    return 0;
+}
+
+struct fut_home *fut_home_open(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
+    struct fut_home *home = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (home) return home;
+    home = lua_newuserdatauv(L, sizeof *home, 0);
+    memset(home, 0, sizeof *home);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, home_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    home->main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    fut_parker_init(&home->parker);
+    fut_waiter_init(&home->inbox, &home->parker);
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+    return home;
+}
+
+void fut_home_set_functions(lua_State *L, const luaL_Reg *functions) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
+    luaL_getmetatable(L, FUT_FUTURE_TNAME);
+    luaL_setfuncs(L, functions, 2);
+}
+
+/* Warns of an error in a callback: "futures: error in callback: ...". */
+static int warn_of(lua_State *L) {
+    lua_pushfstring(L, "futures: error in a callback: %s", fut_error_text(L, 1));
+    lua_warning(L, lua_tostring(L, -1), 0);
+    return 0;
+}
+
+/* lua.c's `interrupted!` was raised inside a callback: it is meant for the program. */
+static bool is_interrupt(lua_State *L, int index) {
+    size_t len;
+    const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &len) : NULL;
+    const char end[] = "interrupted!";
+    return text && len >= sizeof end - 1 && strcmp(text + len - (sizeof end - 1), end) == 0;
+}
+
+int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
+    int ran = 0;
+    if (home->in_callback || home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
+    home->in_callback = true;
+    for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_shift(&home->inbox)); ran++) {
+        lua_pushcfunction(L, fut_callback_run);
+        lua_pushlightuserdata(L, watch); /* the first member of its callback */
+        if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
+        *interrupted = is_interrupt(L, -1);
+        if (!*interrupted) {
+            lua_pushcfunction(L, warn_of);
+            lua_insert(L, -2);
+            if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
+        }
+        lua_pop(L, 1);
+    }
+    home->in_callback = false;
+    return ran;
+}
+
+int fut_home_raise(struct fut_home *home, lua_State *L) {
+    if (fut_interrupt_due(home->main)) return fut_interrupt_raise(L, home->main);
+    return luaL_error(L, "interrupted!"); /* a callback has taken the hook */
+}
+
+/* Looks without sleeping for a short while. */
+static void spin(struct fut_home *home, fut_time deadline) {
+    fut_time until = fut_spin_until(&home->spin);
+    if (until > deadline) until = deadline;
+    bool found = false;
+    do {
+        for (int i = 0; i < 32 && !found; i++) {
+            found = fut_parker_poll(&home->parker);
+            fut_pause();
+        }
+    } while (!found && fut_now() < until);
+    fut_spin_learn(&home->spin, found);
+}
+
+enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
+    if (fut_interrupt_due(home->main)) return FUT_WAIT_INTERRUPTED;
+    fut_time now = fut_now();
+    if (now >= deadline) return FUT_WAIT_TIMEOUT;
+    spin(home, deadline);
+    fut_time until = now + LOOK_MS * FUT_MS;
+    fut_park(&home->parker, until < deadline ? until : deadline);
+    return FUT_WAIT_READY;
+}
+
+enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg), void *arg,
+                            fut_time deadline) {
+    for (;;) {
+        bool interrupted = false;
+        fut_home_run_due(home, L, &interrupted);
+        if (interrupted) return FUT_WAIT_INTERRUPTED;
+        if (ready(arg)) return FUT_WAIT_READY;
+        enum fut_wait end = fut_home_sleep(home, deadline);
+        if (end != FUT_WAIT_READY) return end;
+    }
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_home: what the library keeps per lua_State: where its blocking calls sleep, which callbacks are
+ * due in it, which executors were made in it.
+ *
+ * STATE: a userdata in the registry, the first that the module makes, so it is the last that
+ * lua_close finalizes: it then drops the callbacks and joins the executors.
+ * THREADS: that of its lua_State; only the parker and the inbox are touched by others. */
+#ifndef FUT_BIND_HOME_H
+#define FUT_BIND_HOME_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/spin.h"
+#include "core/executor.h"
+#include "core/waiter.h"
+
+struct fut_callback;
+
+struct fut_home {
+    lua_State *main; /* the main coroutine: where Ctrl-C leaves its hook */
+    struct fut_parker parker;
+    struct fut_waiter inbox;        /* of callbacks whose future is done */
+    struct fut_callback *callbacks; /* all that were added and have not run */
+    struct fut_spin spin;
+    bool in_callback;
+    bool closed;
+    struct fut_home_executor *executors;
+};
+
+/* fut_home_open(L): the home of this state, made at the first call. Pushes nothing. */
+struct fut_home *fut_home_open(lua_State *L);
+
+/* fut_home_of(L): from upvalue 1 of the running C function, where every function of the module has
+ * it. */
+static inline struct fut_home *fut_home_of(lua_State *L) {
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* fut_home_set_functions(L, functions): into the table at the top, each with two upvalues: the home
+ * and the metatable of Future. */
+void fut_home_set_functions(lua_State *L, const luaL_Reg *functions);
+
+/* fut_home_adopt(home, ex): the executor was made here: it is joined when the state closes. Takes a
+ * count on success. */
+enum fut_err fut_home_adopt(struct fut_home *home, struct fut_executor *ex);
+
+enum fut_wait { FUT_WAIT_READY, FUT_WAIT_TIMEOUT, FUT_WAIT_INTERRUPTED };
+
+/* fut_home_wait(home, L, ready, arg, deadline): runs the callbacks that are due, and sleeps until
+ * ready(arg), the deadline or Ctrl-C. Whatever makes ready true must unpark the home's parker.
+ * BLOCKING. Never raises, so the caller may have watches on its C stack; after FUT_WAIT_INTERRUPTED
+ * it cleans up and calls fut_home_raise. */
+enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg), void *arg,
+                            fut_time deadline);
+
+/* fut_home_sleep(home, deadline): one sleep of such a wait: until something may have changed. READY
+ * means no more than that. BLOCKING. */
+enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline);
+
+/* fut_home_raise(home, L): raises `interrupted!`. */
+int fut_home_raise(struct fut_home *home, lua_State *L);
+
+/* fut_home_run_due(home, L): runs the callbacks that are due, unless called inside of one; how many
+ * ran. False at *interrupted unless one of them was ended by Ctrl-C. Never raises. */
+int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted);
+
+/* fut_home_safe_point(home, L): a safe point that does not wait: runs what is due; may raise
+ * `interrupted!`. */
+static inline void fut_home_safe_point(struct fut_home *home, lua_State *L) {
+    if (fut_waiter_queued(&home->inbox) == 0 || home->in_callback) return;
+    bool interrupted = false;
+    fut_home_run_due(home, L, &interrupted);
+    if (interrupted) fut_home_raise(home, L);
+}
+
+#endif

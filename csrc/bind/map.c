@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/map.h"
+
+#include <lauxlib.h>
+
+#include "bind/error.h"
+#include "bind/executor.h"
+#include "bind/future.h"
+#include "bind/home.h"
+#include "core/task.h"
+#include "vm/decode.h"
+#include "vm/encode.h"
+#include "vm/lua_worker.h"
+
+#define TNAME "futures.Map"
+
+enum { ADVANCE = 1, SOURCES, FUTURE, USER_VALUES = FUTURE };
+
+struct map {
+    lua_Integer row; /* of the sources, read so far */
+    lua_Integer nsources;
+    lua_Integer index; /* of the item that the reader is at */
+    bool ended;        /* a source has; it is not asked again */
+    bool reading;
+    struct fut_decoder reader; /* of the outcome of FUTURE */
+};
+
+static struct map *check_map(lua_State *L) { return luaL_checkudata(L, 1, TNAME); }
+
+/* Pushes the next row of the sources table at `sources`; false, with nothing pushed, at the end. */
+static bool push_row(lua_State *L, struct map *m, int sources) {
+    if (m->ended) return false;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, (int)m->nsources + 2, "too many sources");
+    m->row++;
+    for (lua_Integer i = 1; i <= m->nsources; i++) {
+        if (lua_rawgeti(L, sources, i) == LUA_TTABLE) {
+            lua_geti(L, -1, m->row);
+            lua_remove(L, -2);
+        } else {
+            lua_call(L, 0, 1);
+        }
+        if (!lua_isnil(L, -1)) continue;
+        m->ended = true;
+        lua_settop(L, top);
+        return false;
+    }
+    return true;
+}
+
+static int map_row(lua_State *L) {
+    struct map *m = check_map(L);
+    lua_getiuservalue(L, 1, SOURCES);
+    return push_row(L, m, lua_gettop(L)) ? (int)m->nsources : 0;
+}
+
+/* ---- packing ---- */
+
+static void check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err, lua_Integer row) {
+    if (err == FUT_OK) return;
+    if (err == FUT_ETRANSFER)
+        fut_error_push(L, "TransferError", "item %I: %s", row, fut_encoder_message(e));
+    else
+        lua_pushstring(L, fut_err_text(err));
+    fut_encoder_abandon(e);
+    lua_error(L);
+}
+
+/* Encodes the function at `fn` and up to `size` rows; how many rows there were. */
+static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_Integer size,
+                        struct fut_payload *out) {
+    struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){0});
+    enum fut_err err = fut_encoder_byte(e, FUT_CALL_CHUNK);
+    if (err == FUT_OK) err = fut_encoder_sequence(e, L, fn, 1, FUT_ROLE_CALL);
+    check_encoded(L, e, err, 0);
+    int top = lua_gettop(L);
+    lua_Integer n = 0;
+    while (n < size && push_row(L, m, sources)) {
+        err = fut_encoder_sequence(e, L, top + 1, (int)m->nsources, FUT_ROLE_ARGUMENTS);
+        check_encoded(L, e, err, m->row);
+        lua_settop(L, top);
+        n++;
+    }
+    if (n == 0)
+        fut_encoder_abandon(e);
+    else
+        check_encoded(L, e, fut_encoder_end(e, out), m->row);
+    return n;
+}
+
+/* chunk(self, executor, fn, size) */
+static int map_chunk(lua_State *L) {
+    struct map *m = check_map(L);
+    struct fut_executor *ex = fut_executor_check(L, 2);
+    lua_Integer size = luaL_checkinteger(L, 4);
+    lua_settop(L, 4);
+    lua_getiuservalue(L, 1, SOURCES);
+    struct fut_future_handle *h = fut_future_handle_new(L);
+    struct fut_task *t = fut_task_new(ex);
+    if (!t) return luaL_error(L, "not enough memory");
+    h->future = &t->future;
+    lua_Integer n = pack(L, m, 3, 5, size, &t->call);
+    if (n == 0) return 0;
+    enum fut_err err = ex->ops->submit(ex, &t, 1);
+    if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
+    lua_settop(L, 6);
+    lua_pushinteger(L, n);
+    return 2;
+}
+
+/* ---- taking out ---- */
+
+/* install(self, future, first): the future is done; its error, if it has one, is raised. */
+static int map_install(lua_State *L) {
+    struct map *m = check_map(L);
+    struct fut_future *f = fut_future_check(L, 2);
+    m->index = luaL_checkinteger(L, 3);
+    bool failed;
+    if (fut_future_state(f) == FUT_CANCELLED || f->outcome.kind != FUT_OUTCOME_VALUES) {
+        lua_pop(L, fut_future_push_outcome(L, 2, &failed) - 1);
+        return lua_error(L);
+    }
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, FUTURE);
+    fut_decoder_init(&m->reader, &f->outcome.payload, (struct fut_route){.home = true});
+    m->reading = true;
+    return 0;
+}
+
+/* Pushes the index and the results of the reader's next item; an error of the task's is raised. */
+static int push_item(lua_State *L, struct map *m) {
+    unsigned char what = 0;
+    int n = 0;
+    lua_Integer index = m->index++;
+    lua_pushinteger(L, index);
+    if (fut_decoder_byte(&m->reader, &what) != FUT_OK ||
+        fut_decoder_sequence(&m->reader, L, &n) != FUT_OK) {
+        m->reading = false;
+        return fut_error_raise(L, "TransferError", "cannot decode the results of a chunk: %s",
+                               m->reader.message);
+    }
+    if (what == FUT_ITEM_VALUES) return n + 1;
+    if (what == FUT_ITEM_TRANSFER)
+        return fut_error_raise(L, "TransferError", "%s", lua_tostring(L, -1));
+    lua_pop(L, n - 1); /* what is left is the error value, without its traceback */
+    return lua_error(L);
+}
+
+static int map_call(lua_State *L) {
+    struct map *m = check_map(L);
+    for (;;) {
+        lua_settop(L, 1);
+        if (m->reading && !fut_decoder_done(&m->reader)) return push_item(L, m);
+        m->reading = false;
+        lua_getiuservalue(L, 1, ADVANCE);
+        lua_pushvalue(L, 1);
+        lua_call(L, 1, LUA_MULTRET);
+        if (lua_type(L, 2) != LUA_TBOOLEAN) return lua_gettop(L) - 1;
+    }
+}
+
+/* stop(self): nothing is left to take out or to read. */
+static int map_stop(lua_State *L) {
+    struct map *m = check_map(L);
+    m->reading = false;
+    m->ended = true;
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, FUTURE);
+    return 0;
+}
+
+/* map(advance, sources) */
+static int new_map(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct map *m = lua_newuserdatauv(L, sizeof *m, USER_VALUES);
+    *m = (struct map){.nsources = (lua_Integer)lua_rawlen(L, 2)};
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, ADVANCE);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, SOURCES);
+    luaL_setmetatable(L, TNAME);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"new", new_map},
+    {"row", map_row},
+    {"chunk", map_chunk},
+    {"install", map_install},
+    {"stop", map_stop},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__call", map_call},
+    {NULL, NULL},
+};
+
+void fut_map_open(lua_State *L) {
+    if (luaL_newmetatable(L, TNAME)) fut_home_set_functions(L, metamethods);
+    lua_newtable(L);
+    fut_home_set_functions(L, functions);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "metatable"); /* lua/futures/map.lua adds __index and __close */
+    lua_setfield(L, -3, "map");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The C module `futures.core`: what lua/futures/init.lua builds on. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <math.h>
+
+#include "base/cpu.h"
+#include "bind/error.h"
+#include "bind/executor.h"
+#include "bind/future.h"
+#include "bind/home.h"
+#include "bind/map.h"
+#include "bind/wait.h"
+#include "bind/watches.h"
+#include "vm/lua_worker.h"
+
+#include <unistd.h>
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+int luaopen_futures_core(lua_State *L);
+
+static bool never(void *arg) {
+    (void)arg;
+    return false;
+}
+
+static int futures_sleep(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TNUMBER);
+    struct fut_home *home = fut_home_of(L);
+    if (fut_home_wait(home, L, never, NULL, fut_check_timeout(L, 1)) == FUT_WAIT_INTERRUPTED)
+        fut_home_raise(home, L);
+    return 0;
+}
+
+static int futures_monotonic(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)fut_now() / 1e9);
+    return 1;
+}
+
+static int futures_cpu_count(lua_State *L) {
+    lua_pushinteger(L, fut_cpu_count());
+    return 1;
+}
+
+static bool has_due(void *arg) { return fut_waiter_queued(arg) > 0; }
+
+/* poll(timeout): unlike other waits its default is not to wait. */
+static int futures_poll(lua_State *L) {
+    struct fut_home *home = fut_home_of(L);
+    fut_time deadline = lua_isnoneornil(L, 1) ? 0 : fut_check_timeout(L, 1);
+    bool interrupted = false;
+    int ran = 0;
+    if (!home->in_callback) {
+        while (!has_due(&home->inbox) && !interrupted && fut_now() < deadline)
+            interrupted = fut_home_sleep(home, deadline) == FUT_WAIT_INTERRUPTED;
+        if (!interrupted) ran = fut_home_run_due(home, L, &interrupted);
+    }
+    if (interrupted) fut_home_raise(home, L);
+    lua_pushinteger(L, ran);
+    return 1;
+}
+
+static int futures_worker(lua_State *L) {
+    const struct fut_worker_info *info = fut_lua_worker_info(L);
+    if (!info) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, info->kind);
+    lua_setfield(L, -2, "kind");
+    lua_pushinteger(L, info->id);
+    lua_setfield(L, -2, "id");
+    lua_pushstring(L, info->name);
+    lua_setfield(L, -2, "name");
+    lua_pushinteger(L, (lua_Integer)getpid());
+    lua_setfield(L, -2, "pid");
+    return 1;
+}
+
+/* Future(): a bare one. */
+static int futures_future(lua_State *L) {
+    struct fut_future_handle *h = fut_future_handle_new(L);
+    h->future = fut_future_new();
+    if (!h->future) return luaL_error(L, "not enough memory");
+    return 1;
+}
+
+static int futures_isfuture(lua_State *L) {
+    lua_pushboolean(L, fut_future_test(L, 1) != NULL);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"sleep", futures_sleep},
+    {"monotonic", futures_monotonic},
+    {"cpu_count", futures_cpu_count},
+    {"poll", futures_poll},
+    {"worker", futures_worker},
+    {"Future", futures_future},
+    {"isfuture", futures_isfuture},
+    {NULL, NULL},
+};
+
+int luaopen_futures_core(lua_State *L) {
+    luaL_checkversion(L);
+    fut_error_open(L);
+    fut_home_open(L);
+    fut_future_open(L);
+    lua_pop(L, 1);
+    lua_newtable(L);
+    fut_home_set_functions(L, functions);
+    fut_executor_open(L);
+    fut_watches_open(L);
+    fut_wait_open(L);
+    fut_map_open(L);
+    return 1;
+}

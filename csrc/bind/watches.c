@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/watches.h"
+
+#include <lauxlib.h>
+
+#include "base/alloc.h"
+#include "bind/error.h"
+#include "bind/future.h"
+
+#define TNAME "futures.Watches"
+
+struct fut_watches_entry {
+    struct fut_watch watch; /* first: the waiter hands out watches */
+    struct fut_watches_entry *next, **back;
+    lua_Integer number;
+};
+
+static void free_entry(struct fut_watches *ws, struct fut_watches_entry *e) {
+    fut_watch_stop(&e->watch);
+    *e->back = e->next;
+    if (e->next) e->next->back = e->back;
+    fut_free(e);
+    ws->pending--;
+}
+
+void fut_watches_stop(struct fut_watches *ws) {
+    while (ws->entries) free_entry(ws, ws->entries);
+}
+
+struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home) {
+    struct fut_watches *ws = lua_newuserdatauv(L, sizeof *ws, 0);
+    ws->entries = NULL;
+    ws->pending = 0;
+    fut_waiter_init(&ws->waiter, &home->parker);
+    luaL_setmetatable(L, TNAME);
+    return ws;
+}
+
+void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
+                     lua_Integer number) {
+    struct fut_watches_entry *e = fut_alloc(sizeof *e);
+    if (!e) luaL_error(L, "not enough memory");
+    e->number = number;
+    e->next = ws->entries;
+    e->back = &ws->entries;
+    if (e->next) e->next->back = &e->next;
+    ws->entries = e;
+    ws->pending++;
+    fut_watch_init(&e->watch);
+    fut_watch_start(&e->watch, &ws->waiter, f);
+}
+
+bool fut_watches_shift(struct fut_watches *ws, lua_Integer *number) {
+    struct fut_watches_entry *e = (struct fut_watches_entry *)fut_waiter_shift(&ws->waiter);
+    if (!e) return false;
+    *number = e->number;
+    free_entry(ws, e);
+    return true;
+}
+
+static bool has_wanted(void *arg) {
+    struct fut_waiter *w = arg;
+    return fut_waiter_queued(w) >= w->wanted;
+}
+
+bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline) {
+    struct fut_home *home = fut_home_of(L);
+    if (fut_waiter_queued(&ws->waiter) >= wanted) {
+        fut_home_safe_point(home, L);
+        return true;
+    }
+    fut_waiter_want(&ws->waiter, wanted);
+    enum fut_wait end = fut_home_wait(home, L, has_wanted, &ws->waiter, deadline);
+    if (end == FUT_WAIT_INTERRUPTED) fut_home_raise(home, L);
+    return end == FUT_WAIT_READY;
+}
+
+/* ---- as a Lua object ---- */
+
+static int new_watches(lua_State *L) {
+    fut_watches_new(L, fut_home_of(L));
+    return 1;
+}
+
+static int watches_add(lua_State *L) {
+    struct fut_watches *ws = luaL_checkudata(L, 1, TNAME);
+    fut_watches_add(ws, L, fut_future_check(L, 2), luaL_checkinteger(L, 3));
+    return 0;
+}
+
+static int watches_next(lua_State *L) {
+    struct fut_watches *ws = luaL_checkudata(L, 1, TNAME);
+    lua_Integer number;
+    if (!fut_watches_wait(ws, L, 1, fut_check_timeout(L, 2))) return 0;
+    if (!fut_watches_shift(ws, &number)) return 0;
+    lua_pushinteger(L, number);
+    return 1;
+}
+
+static int watches_stop(lua_State *L) {
+    fut_watches_stop(luaL_checkudata(L, 1, TNAME));
+    return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"watches", new_watches},
+    {NULL, NULL},
+};
+
+static const luaL_Reg methods[] = {
+    {"add", watches_add},
+    {"next", watches_next},
+    {"stop", watches_stop},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", watches_stop},
+    {"__close", watches_stop},
+    {NULL, NULL},
+};
+
+void fut_watches_open(lua_State *L) {
+    fut_home_set_functions(L, functions);
+    if (luaL_newmetatable(L, TNAME)) {
+        fut_home_set_functions(L, metamethods);
+        lua_newtable(L);
+        fut_home_set_functions(L, methods);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_pop(L, 1);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Watches: a waiter on any number of futures, which it gives back in the order in which they were
+ * done, each under the number with which it was added. A userdata, so an error in between leaves
+ * nothing on the futures' lists. `wait`, `as_completed` and unordered maps stand on it.
+ *
+ * OWNERSHIP: the userdata; its collection or its closing stops the watches.
+ * THREADS: that of its lua_State. */
+#ifndef FUT_BIND_WATCHES_H
+#define FUT_BIND_WATCHES_H
+
+#include <lua.h>
+#include <stddef.h>
+
+#include "bind/home.h"
+#include "core/waiter.h"
+
+struct fut_watches {
+    struct fut_waiter waiter;
+    struct fut_watches_entry *entries; /* added and not yet shifted */
+    size_t pending;                    /* their number */
+};
+
+/* fut_watches_new(L, home): pushes one without any watch. */
+struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home);
+
+/* fut_watches_add(ws, L, f, number): watches one more. Raises when memory is short. */
+void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
+                     lua_Integer number);
+
+/* fut_watches_shift(ws, number): takes the one that was done first; false when none is done. */
+bool fut_watches_shift(struct fut_watches *ws, lua_Integer *number);
+
+/* fut_watches_wait(ws, L, wanted, deadline): waits until so many can be shifted. False when the
+ * deadline passed first. BLOCKING, and a safe point. Raises only `interrupted!`. */
+bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline);
+
+/* fut_watches_stop(ws): stops all watches. */
+void fut_watches_stop(struct fut_watches *ws);
+
+/* fut_watches_open(L): adds `watches` to the module table at the top: watches() -> object with
+ * add(future, number), next(timeout) -> number or nil, stop(). */
+void fut_watches_open(lua_State *L);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_executor: what every pool, and later every engine, can do. The bind floor knows nothing else of
+ * a pool.
+ *
+ * OWNERSHIP: counted. Handles and tasks hold it; it is freed only when its workers have gone.
+ * AFTER CLOSE: submit gives FUT_ECLOSED, or FUT_EBROKEN with a reason; all else still works.
+ * THREADS: any thread may call anything here. */
+#ifndef FUT_CORE_EXECUTOR_H
+#define FUT_CORE_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/object.h"
+#include "core/task.h"
+
+struct fut_executor_stats {
+    size_t workers, idle, pending, running;
+    uint64_t submitted, completed, failed, cancelled;
+};
+
+struct fut_executor_ops {
+    /* Takes n pending tasks, all or none; on success a count of each is the executor's (the caller
+     * keeps its own). One lock and as few wake-ups as will do. FUT_ECLOSED, FUT_EBROKEN,
+     * FUT_ETHREAD when there is no worker and none can be started. */
+    enum fut_err (*submit)(struct fut_executor *ex, struct fut_task **tasks, size_t n);
+
+    /* The task was cancelled: it leaves the queue, if it is in it. */
+    void (*withdraw)(struct fut_executor *ex, struct fut_task *task);
+
+    /* Accepts no more; queued tasks still run unless `cancel`, then they are cancelled. Idempotent;
+     * does not block. */
+    void (*close)(struct fut_executor *ex, bool cancel);
+
+    /* A future that is settled when the executor is closed and its last worker has finished. Not
+     * counted: valid as long as the executor. */
+    struct fut_future *(*stopped)(struct fut_executor *ex);
+
+    /* BLOCKING, until the threads have left the system: call it when `stopped` is done, then it is
+     * short. Idempotent. Not from a worker of the executor. */
+    void (*join)(struct fut_executor *ex);
+
+    void (*stats)(struct fut_executor *ex, struct fut_executor_stats *out);
+
+    /* Why it is broken: a text from fut_alloc, or NULL when it is not. */
+    char *(*broken)(struct fut_executor *ex);
+};
+
+struct fut_executor {
+    struct fut_object object;
+    const struct fut_executor_ops *ops;
+};
+
+static inline void fut_executor_hold(struct fut_executor *ex) { fut_object_hold(&ex->object); }
+static inline void fut_executor_drop(struct fut_executor *ex) { fut_object_drop(&ex->object); }
+
+/* fut_executor_current(): the executor whose worker this thread is, or NULL. Not counted. */
+struct fut_executor *fut_executor_current(void);
+
+/* fut_executor_set_current(ex): for pools, at the start of a worker thread. */
+void fut_executor_set_current(struct fut_executor *ex);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_task: a call that an executor has taken and the future of its outcome, in one allocation.
+ *
+ * OWNERSHIP: counted by its future. The executor holds a count from submit until the future is
+ * settled; the task holds its executor, so a future may outlive the handle of its executor.
+ * THREADS: `call` belongs to the submitter until submit, then to the worker that runs the task.
+ * The links belong to the executor, under its lock. */
+#ifndef FUT_CORE_TASK_H
+#define FUT_CORE_TASK_H
+
+#include "core/future.h"
+#include "core/payload.h"
+
+struct fut_executor;
+
+struct fut_task {
+    struct fut_future future; /* first: a task is a future */
+    struct fut_executor *executor;
+    struct fut_task *next, *prev;
+    bool queued;
+    struct fut_payload call;
+};
+
+extern const struct fut_object_type fut_task_type;
+
+/* fut_task_new(executor): a pending task with an empty call and one count, or NULL. */
+struct fut_task *fut_task_new(struct fut_executor *executor);
+
+/* fut_task_of(f): the task whose future this is, or NULL for a bare future. */
+static inline struct fut_task *fut_task_of(struct fut_future *f) {
+    return f->object.type == &fut_task_type ? (struct fut_task *)f : NULL;
+}
+
+/* fut_task_cancel(t): pending -> cancelled, and out of the executor's queue; false when it is too
+ * late. The caller has a count. */
+bool fut_task_cancel(struct fut_task *t);
+
+static inline void fut_task_hold(struct fut_task *t) { fut_future_hold(&t->future); }
+static inline void fut_task_drop(struct fut_task *t) { fut_future_drop(&t->future); }
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_worker: the seam between a pool and what runs tasks. A pool drives workers through these calls
+ * and never sees what is inside: a lua_State (vm/lua_worker.h), a test worker in plain C.
+ *
+ * THREADS: open, run and close of one worker are called on one thread; interrupt from any. */
+#ifndef FUT_CORE_WORKER_H
+#define FUT_CORE_WORKER_H
+
+#include "base/err.h"
+#include "core/outcome.h"
+#include "core/task.h"
+
+struct fut_worker;
+
+struct fut_worker_info {
+    const char *kind; /* "thread" or "process" */
+    int id;           /* from 1, in the order in which the workers of a pool start */
+    const char *name; /* lives as long as the worker */
+};
+
+struct fut_worker_type {
+    /* Makes a worker ready for its first task. On failure *why may get a text from fut_alloc. */
+    enum fut_err (*open)(void *config, const struct fut_worker_info *info,
+                         struct fut_worker **out, char **why);
+
+    /* Runs the task's call and puts its outcome into the empty `out`. Always gives one. */
+    void (*run)(struct fut_worker *w, struct fut_task *task, struct fut_outcome *out);
+
+    void (*close)(struct fut_worker *w);
+
+    /* Frees what `open` got as config, when the pool is freed. */
+    void (*config_free)(void *config);
+};
+
+#endif

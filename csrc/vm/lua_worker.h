@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker that runs Lua: a lua_State of its own, opened, used and closed on its thread.
+ *
+ *   call payload --decode--> function, arguments --call--> results --encode--> outcome
+ *
+ * All of a state's life runs inside protected calls: an error in the libraries, in a task, in a
+ * finalizer or for want of memory is an outcome, never an abort.
+ *
+ * A call payload starts with one byte, which says what follows: */
+#ifndef FUT_VM_LUA_WORKER_H
+#define FUT_VM_LUA_WORKER_H
+
+#include <lua.h>
+
+#include "core/worker.h"
+
+enum fut_call {
+    FUT_CALL_ONE = 'c',   /* a sequence: function, arguments. Outcome: a sequence of results */
+    FUT_CALL_CHUNK = 'k', /* a sequence: function; then a sequence of arguments per item. Outcome:
+                             per item a byte (fut_item) and a sequence */
+    FUT_CALL_QUIET = 'q', /* like ONE, its results are dropped: initializers */
+};
+
+enum fut_item {
+    FUT_ITEM_VALUES = 'v',   /* its results */
+    FUT_ITEM_ERROR = 'e',    /* its error value, and the traceback if there is one */
+    FUT_ITEM_TRANSFER = 't', /* the message why its results cannot travel */
+};
+
+/* What every worker of a pool starts with. The payloads come from the state that makes the pool. */
+struct fut_lua_config {
+    struct fut_payload boot;        /* a sequence: package.path, package.cpath, preload loaders */
+    struct fut_payload initializer; /* a call, or empty */
+};
+
+extern const struct fut_worker_type fut_lua_worker_type; /* its config: a fut_lua_config */
+
+/* fut_lua_config_new(): empty payloads, or NULL. Freed by the worker type's config_free. */
+struct fut_lua_config *fut_lua_config_new(void);
+
+/* fut_lua_worker_info(L): in a worker's state what it is, else NULL. */
+const struct fut_worker_info *fut_lua_worker_info(lua_State *L);
+
+#endif

@@ -1,0 +1,65 @@
+-- SPDX-License-Identifier: MIT
+-- Argument checks with the wording of Lua's own: "bad argument #n to 'name' (...)".
+
+local check = {}
+
+--- Raises misuse at the caller of the function that calls this one; `up` more levels further out.
+function check.misuse(n, name, message, up)
+    error(("bad argument #%d to '%s' (%s)"):format(n, name, message), 3 + (up or 0))
+end
+
+--- The type of a value as error messages show it: an integer-valued number shows itself.
+function check.shown(value)
+    if math.type(value) then return tostring(value) end
+    if type(value) == "string" then return ("string %q"):format(value) end
+    return value == nil and "nil" or type(value)
+end
+
+--- The value as an integer of at least 1, or nil.
+function check.positive_integer(value)
+    local integer = math.type(value) and math.tointeger(value)
+    return integer and integer >= 1 and integer or nil
+end
+
+function check.callable(value)
+    if type(value) == "function" then return true end
+    local meta = debug.getmetatable(value)
+    return type(meta) == "table" and rawget(meta, "__call") ~= nil
+end
+
+--- A timeout as API calls take it: nil or a number that is one.
+function check.timeout(value)
+    return value == nil or (math.type(value) ~= nil and value == value)
+end
+
+-- What an option must be: the words for it, and the value as it is used, or nil when it is wrong.
+local kinds = {
+    ["integer from 1"] = check.positive_integer,
+    ["number of seconds"] = function(value) return check.timeout(value) and value or nil end,
+    ["boolean"] = function(value) if type(value) == "boolean" then return value end end,
+    ["string"] = function(value) return type(value) == "string" and value or nil end,
+    ["callable value"] = function(value) return check.callable(value) and value or nil end,
+    ["array"] = function(value) return type(value) == "table" and value or nil end,
+}
+
+--- Checks a table of options against `known`: option → kind; gives a copy. Unknown names and wrong kinds are
+--- misuse of argument n of `name`, raised at the caller of the caller.
+function check.options(options, known, n, name)
+    if type(options) ~= "table" then
+        check.misuse(n, name, "table expected, got " .. check.shown(options), 1)
+    end
+    local checked = {}
+    for option, value in pairs(options) do
+        local kind = known[option]
+        if not kind then
+            check.misuse(n, name, ("unknown option '%s'"):format(tostring(option)), 1)
+        end
+        checked[option] = kinds[kind](value)
+        if checked[option] == nil then
+            check.misuse(n, name, ("option '%s': %s expected, got %s"):format(option, kind, check.shown(value)), 1)
+        end
+    end
+    return checked
+end
+
+return check

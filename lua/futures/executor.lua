@@ -1,0 +1,145 @@
+-- SPDX-License-Identifier: MIT
+-- Executors: their constructors, the methods that are not in C, and views (`with`).
+
+local check = require "futures.check"
+local core = require "futures.core"
+local Map = require "futures.map"
+
+local executor = {}
+
+local Executor = core.Executor.__index -- submit and stats are in csrc/bind/executor.c
+
+-- More than any system gives; a number that is surely a mistake is refused before memory is.
+local MAX_WORKERS = 1 << 20
+
+-- ---- views ----
+
+local View = {}
+View.__index = View
+View.__name = "futures.View"
+executor.View = View -- views travel: the other side finds their metatable here
+
+local view_options = {
+    timeout = "number of seconds",
+    chunksize = "integer from 1",
+    buffersize = "integer from 1",
+    ordered = "boolean",
+}
+
+local function new_view(ex, outer, options)
+    local merged = {}
+    for option, value in pairs(outer) do merged[option] = value end
+    for option, value in pairs(options) do merged[option] = value end
+    return setmetatable({ executor = ex, options = merged }, View)
+end
+
+local function start_map(ex, options, fn, sources)
+    local function submit(...)
+        if select("#", ...) == 0 then return nil end
+        return ex:submit(fn, ...)
+    end
+    return Map.new(ex, submit, options, fn, sources)
+end
+
+local function check_function(fn, name)
+    if not check.callable(fn) then
+        check.misuse(1, name, "callable value expected, got " .. check.shown(fn), 1)
+    end
+end
+
+local no_options = {}
+
+function Executor.map(self, fn, ...)
+    check_function(fn, "map")
+    local sources = table.pack(...)
+    Map.check_sources(sources)
+    return start_map(self, no_options, fn, sources)
+end
+
+function Executor.with(self, options)
+    return new_view(self, no_options, check.options(options, view_options, 1, "with"))
+end
+
+local shutdown_options = {
+    wait = "boolean",
+    cancel_futures = "boolean",
+    timeout = "number of seconds",
+}
+
+function Executor.shutdown(self, options)
+    options = check.options(options or no_options, shutdown_options, 1, "shutdown")
+    return self:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
+end
+
+function core.Executor.__close(self, problem)
+    self:_shutdown(true, problem ~= nil)
+end
+
+function View.submit(self, fn, ...)
+    check_function(fn, "submit")
+    return self.executor:submit(fn, ...)
+end
+
+function View.map(self, fn, ...)
+    check_function(fn, "map")
+    local sources = table.pack(...)
+    Map.check_sources(sources)
+    return start_map(self.executor, self.options, fn, sources)
+end
+
+function View.with(self, options)
+    return new_view(self.executor, self.options, check.options(options, view_options, 1, "with"))
+end
+
+function View.shutdown(self, options)
+    options = check.options(options or no_options, shutdown_options, 1, "shutdown")
+    return self.executor:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
+end
+
+function View.stats(self)
+    return self.executor:stats()
+end
+
+function View.__close(self, problem)
+    self.executor:_shutdown(true, problem ~= nil)
+end
+
+function View.__tostring(self)
+    return "view of " .. tostring(self.executor)
+end
+
+-- ---- ThreadPoolExecutor ----
+
+local thread_options = {
+    max_workers = "integer from 1",
+    thread_name_prefix = "string",
+    initializer = "callable value",
+    initargs = "array",
+}
+
+local pools_made = 0
+
+function executor.ThreadPoolExecutor(options)
+    if options == nil then
+        options = no_options
+    elseif type(options) ~= "table" then
+        local workers = check.positive_integer(options)
+        if not workers then
+            check.misuse(1, "ThreadPoolExecutor",
+                "max_workers: integer from 1 expected, got " .. check.shown(options))
+        end
+        options = { max_workers = workers }
+    end
+    options = check.options(options, thread_options, 1, "ThreadPoolExecutor")
+    local workers = options.max_workers or math.min(32, core.cpu_count() + 4)
+    if workers > MAX_WORKERS then
+        check.misuse(1, "ThreadPoolExecutor", ("max_workers: at most %d, got %d"):format(MAX_WORKERS, workers))
+    end
+    pools_made = pools_made + 1
+    local prefix = options.thread_name_prefix or "ThreadPoolExecutor-" .. pools_made
+    local initargs = options.initargs or no_options
+    return core.thread_pool(workers, prefix, options.initializer,
+        table.unpack(initargs, 1, initargs.n or #initargs))
+end
+
+return executor

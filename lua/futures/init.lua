@@ -1,0 +1,35 @@
+-- SPDX-License-Identifier: MIT
+--- Concurrency for Lua 5.4: executors that run functions in threads, and futures of their results.
+
+local core = require "futures.core"
+local errors = require "futures.errors"
+local executor = require "futures.executor"
+local waiting = require "futures.waiting"
+
+local futures = {
+    _VERSION = "0.1.0",
+
+    ThreadPoolExecutor = executor.ThreadPoolExecutor,
+    Future = core.Future,
+
+    wait = waiting.wait,
+    as_completed = waiting.as_completed,
+    FIRST_COMPLETED = waiting.FIRST_COMPLETED,
+    FIRST_EXCEPTION = waiting.FIRST_EXCEPTION,
+    ALL_COMPLETED = waiting.ALL_COMPLETED,
+
+    poll = core.poll,
+    sleep = core.sleep,
+    monotonic = core.monotonic,
+    cpu_count = core.cpu_count,
+    worker = core.worker,
+
+    iserror = errors.iserror,
+}
+
+for _, name in ipairs { "Error", "CancelledError", "TimeoutError", "InvalidStateError", "TransferError",
+    "WorkerLostError", "QueueFullError", "BrokenExecutor", "BrokenThreadPool", "BrokenProcessPool" } do
+    futures[name] = errors[name]
+end
+
+return futures

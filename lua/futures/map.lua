@@ -1,0 +1,167 @@
+-- SPDX-License-Identifier: MIT
+-- Executor:map: what is submitted when, and in which order results come.
+--
+--   sources --row--> submit --> window of futures --step--> index, results
+--
+-- The window is a queue by position; unordered maps watch it and take positions as they are done. With
+-- a chunk size each future carries many rows, which csrc/bind/map.c packs and takes out.
+
+local check = require "futures.check"
+local core = require "futures.core"
+local errors = require "futures.errors"
+
+local Map = {}
+
+-- The state behind a map object; weak keys, so it goes with the object.
+local states = setmetatable({}, { __mode = "k" })
+
+--- Checks the sources of a map call; misuse is raised at the caller of the caller.
+function Map.check_sources(sources)
+    if #sources == 0 then check.misuse(2, "map", "a source expected, got none", 1) end
+    for i, source in ipairs(sources) do
+        if type(source) ~= "table" and not check.callable(source) then
+            check.misuse(i + 1, "map", "array or callable value expected, got " .. check.shown(source), 1)
+        end
+    end
+end
+
+-- csrc/bind/map.c tells an array from a callable by its type.
+local function plain_sources(sources)
+    local plain = {}
+    for i, source in ipairs(sources) do
+        local wrap = type(source) ~= "function" and check.callable(source)
+        plain[i] = wrap and function() return source() end or source
+    end
+    return plain
+end
+
+-- Submits the next row or chunk; false when the sources have ended.
+local function submit_next(state)
+    local future, rows
+    if state.chunksize then
+        future, rows = core.map.chunk(state.object, state.executor, state.fn, state.chunksize)
+    else
+        future, rows = state.submit(core.map.row(state.object)), 1
+    end
+    if not future then
+        state.ended = true
+        return false
+    end
+    state.last = state.last + 1
+    state.futures[state.last] = future
+    state.first_index[state.last] = state.rows + 1
+    state.rows = state.rows + rows
+    if state.watches then state.watches:add(future, state.last) end
+    return true
+end
+
+-- During the iteration: what goes wrong with a later row is raised at its position, and ends the sources.
+local function submit_later(state)
+    if state.ended then return end
+    local ok, problem = pcall(submit_next, state)
+    if ok then return end
+    state.ended = true
+    local failed = core.Future()
+    failed:set_exception(problem)
+    state.last = state.last + 1
+    state.futures[state.last] = failed
+    state.first_index[state.last] = state.rows + 1
+    if state.watches then state.watches:add(failed, state.last) end
+end
+
+local function raise_timeout(state)
+    local unfinished = 0
+    for _, future in pairs(state.futures) do
+        if not future:done() then unfinished = unfinished + 1 end
+    end
+    Map.close(state.object)
+    error(errors.new(errors.TimeoutError, ("%d (of %d) futures unfinished"):format(unfinished, state.last)), 0)
+end
+
+-- The position of the next future that is done, or nil at the end.
+local function next_done(state)
+    if not next(state.futures) then return nil end
+    local left = state.deadline and state.deadline - core.monotonic()
+    local position
+    if state.watches then
+        position = state.watches:next(left)
+    elseif state.futures[state.next]:_wait(left) then
+        position = state.next
+        state.next = position + 1
+    end
+    return position or raise_timeout(state)
+end
+
+local function advance(object)
+    local state = states[object]
+    local position = next_done(state)
+    if not position then return nil end
+    local future, index = state.futures[position], state.first_index[position]
+    state.futures[position], state.first_index[position] = nil, nil
+    if state.buffersize then submit_later(state) end
+    if not state.chunksize then return index, future:result() end
+    core.map.install(object, future, index)
+    return true
+end
+
+--- Cancels what has not started; the iteration is at its end. Also when a loop is left early.
+function Map.close(self)
+    local state = states[self]
+    core.map.stop(self)
+    state.ended = true
+    if state.watches then state.watches:stop() end
+    local futures = state.futures
+    state.futures = {}
+    for _, future in pairs(futures) do future:cancel() end
+end
+
+--- The first result of each item, by index, and their number `n`. Raises the first error, then cancels the rest.
+function Map.totable(self)
+    local closing <close> = self -- luacheck: ignore 211
+    local results = { n = 0 }
+    for index, first in self do
+        results[index] = first
+        if index > results.n then results.n = index end
+    end
+    return results
+end
+
+core.map.metatable.__index = { close = Map.close, totable = Map.totable }
+core.map.metatable.__close = Map.close
+core.map.metatable.__name = "futures.Map"
+
+--- The iterator over fn's results for the rows of `sources`, with what a generic `for` needs to close it.
+--- `submit(...)` submits one row and gives its future, or nil when called without a value; chunks go to
+--- `executor`. What is due at the call is submitted here; an error there cancels what came before it.
+function Map.new(executor, submit, options, fn, sources)
+    local object = core.map.new(advance, plain_sources(sources))
+    local chunksize = options.chunksize or 1
+    local state = {
+        object = object,
+        executor = executor,
+        submit = submit,
+        fn = fn,
+        chunksize = chunksize > 1 and chunksize or nil,
+        buffersize = options.buffersize,
+        deadline = options.timeout and core.monotonic() + options.timeout,
+        watches = options.ordered == false and core.watches() or nil,
+        futures = {}, -- by position, those not yet given out
+        first_index = {}, -- by position: the index of its first row
+        next = 1, -- the position whose turn it is, in order
+        last = 0,
+        rows = 0,
+        ended = false,
+    }
+    states[object] = state
+    local ok, problem = pcall(function()
+        local budget = state.buffersize or math.huge
+        while budget > 0 and submit_next(state) do budget = budget - 1 end
+    end)
+    if not ok then
+        Map.close(object)
+        error(problem, 0)
+    end
+    return object, nil, nil, object
+end
+
+return Map
