@@ -110,7 +110,7 @@ static const char *words_of_kind(enum fut_kind kind) {
     case FUT_KIND_CONNECT:
         return "cannot connect to";
     case FUT_KIND_TIMEOUT:
-        return "too slow:";
+        return "timed out:";
     case FUT_KIND_TLS:
         return "no secure connection to";
     case FUT_KIND_TRUNCATED:

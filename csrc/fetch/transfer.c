@@ -32,12 +32,13 @@ void fut_transfer_begin(struct fut_transfer *t) {
     else fut_sink_open_memory(&t->sink, r->max_body);
 }
 
-/* libcurl divides this time among the addresses of a host; our own deadline is the exact one. */
+/* libcurl divides this time among the addresses of a host. Our own deadline is the exact one and
+ * comes first. */
 static long connect_timeout_ms(const struct fut_transfer *t) {
     fut_time deadline = t->connect_deadline < t->total_deadline ? t->connect_deadline
                                                                 : t->total_deadline;
     if (deadline == FUT_NEVER) return 0;
-    fut_time left_ms = (deadline - t->hop_began) / FUT_MS + 1;
+    fut_time left_ms = (deadline - t->hop_began) / FUT_MS + 500;
     return left_ms < 1 ? 1 : left_ms > INT32_MAX ? INT32_MAX : (long)left_ms;
 }
 
@@ -122,6 +123,10 @@ static void take_times(struct fut_transfer *t) {
 static void fail(struct fut_transfer *t, CURLcode code) {
     char server[SHOWN_SERVER];
     server_name(t, server, sizeof server);
+    /* What libcurl 7.88 says of a header line over 100 KB. */
+    bool is_long_line = code == CURLE_OUT_OF_MEMORY && t->phase != FUT_PHASE_CONNECT;
+    if (is_long_line && !t->head.complete)
+        fut_failure_set(&t->failure, FUT_KIND_TOO_LARGE, "header line too long");
     if (t->denied)
         fut_failure_set(&t->failure, FUT_KIND_DENIED, "%s has no public address", server);
     long os_errno = 0;
