@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The limit: a pool of two threads with a lua_State each and nothing else. Tasks are integers, the
- * function is loaded beforehand, a future is a bare userdata. No library that gives its tasks
- * functions, values, errors and cancelling can be faster than this.
+ * The limit: a pool of two threads with a lua_State each and nothing else. Tasks are integers,
+ * the function is loaded beforehand, a future is a bare userdata. No library that gives its
+ * tasks functions, values, errors and cancelling can be faster than this.
  *
  * Usage: limit [WORKLOAD | all [SPINS]]   prints lines "workload value unit"
- * SPINS: how often an empty queue or an open future is looked at again before the thread sleeps.
+ * SPINS: how often an empty queue or an open future is looked at before the thread sleeps.
  */
 #include <lauxlib.h>
 #include <lua.h>
