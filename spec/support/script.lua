@@ -99,12 +99,14 @@ end
 local Child = {}
 Child.__index = Child
 
---- Start `code` and talk to it while it runs. `options` as for `run`, without `input`.
+--- Start `code` and talk to it while it runs. `options` as for `run`; `input` is the path of
+--- what it reads.
 function script.start(code, options)
+    options = options or {}
     local self = setmetatable({ path = os.tmpname(), err_path = os.tmpname() }, Child)
     write(self.path, code)
-    local command = ([[exec timeout -k 1 %d sh -c 'echo $$; exec "$@"' sh %s </dev/null 2>%s]])
-        :format(LIMIT, command_line(self.path, options or {}), self.err_path)
+    local command = ([[exec timeout -k 1 %d sh -c 'echo $$; exec "$@"' sh %s <%s 2>%s]]):format(
+        LIMIT, command_line(self.path, options), options.input or "/dev/null", self.err_path)
     self.pipe = assert(io.popen(command, "r"))
     self.pid = assert(tonumber(self.pipe:read("l")))
     return self
@@ -115,17 +117,22 @@ function Child:line()
     return self.pipe:read("l")
 end
 
---- Read lines up to one that is `text`; the child must print it.
-function Child:expect(text)
+--- Read lines up to one that matches `pattern`; the child must print it.
+function Child:expect_match(pattern)
     local seen = {}
     for line in self.pipe:lines("l") do
-        if line == text then
-            return text
+        if line:find(pattern) then
+            return line
         end
         seen[#seen + 1] = line
     end
-    error(("the child never printed %q, but: %s\n%s"):format(
-        text, table.concat(seen, "\n"), slurp(self.err_path)), 2)
+    error(("the child never printed %s, but: %s\n%s"):format(
+        pattern, table.concat(seen, "\n"), slurp(self.err_path)), 2)
+end
+
+--- Read lines up to one that is the word `text`.
+function Child:expect(text)
+    return self:expect_match("^" .. text .. "$")
 end
 
 --- Wait until the child's main thread sleeps in the kernel: three looks in a row, after it

@@ -1,0 +1,137 @@
+-- SPDX-License-Identifier: MIT
+-- stats: the counts.
+
+local futures = require "futures"
+local check = require "spec.support.check"
+local gate = require "spec.support.gate"
+local scale = require "spec.support.scale"
+
+local LIMIT = scale.LIMIT
+
+local function counts(ex)
+    local stats, picked = ex:stats(), {}
+    for _, key in ipairs {
+        "workers", "idle", "pending", "running", "submitted", "completed", "failed",
+        "cancelled", "lost", "retried",
+    } do
+        assert.equal("integer", math.type(stats[key]), key)
+        picked[key] = stats[key]
+    end
+    return picked
+end
+
+local function expect(expected, ex)
+    local all = {
+        workers = 0, idle = 0, pending = 0, running = 0, submitted = 0, completed = 0,
+        failed = 0, cancelled = 0, lost = 0, retried = 0,
+    }
+    for key, value in pairs(expected) do
+        all[key] = value
+    end
+    assert.same(all, counts(ex))
+end
+
+describe("stats", function()
+    it("are all 0 at first", function()
+        local ex <close> = futures.ThreadPoolExecutor(3)
+        expect({}, ex)
+    end)
+
+    it("count what is pending and running", function()
+        local ex <close> = futures.ThreadPoolExecutor(2)
+        local hold <close> = gate.hold(ex, 2)
+        for _ = 1, 5 do
+            ex:submit(math.abs, 1)
+        end
+        expect({ workers = 2, pending = 5, running = 2, submitted = 7 }, ex)
+        hold:open()
+    end)
+
+    it("count what is done when its future is", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        for i = 1, 3 do
+            ex:submit(math.abs, 1):result(LIMIT)
+            expect({ workers = 1, idle = 1, submitted = i, completed = i }, ex)
+        end
+    end)
+
+    it("count failures apart", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        ex:submit(error, "x"):outcome(LIMIT)
+        ex:submit(math.abs, 1):outcome(LIMIT)
+        ex:submit(function() return io.stdout end):outcome(LIMIT)
+        expect({ workers = 1, idle = 1, submitted = 3, completed = 1, failed = 2 }, ex)
+    end)
+
+    it("count cancelled tasks, which are no longer pending", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local a, b = ex:submit(math.abs, 1), ex:submit(math.abs, 2)
+        a:cancel()
+        a:cancel()
+        expect({ workers = 1, running = 1, pending = 1, submitted = 3, cancelled = 1 }, ex)
+        hold:open()
+        b:result(LIMIT)
+        expect({ workers = 1, idle = 1, submitted = 3, completed = 2, cancelled = 1 }, ex)
+    end)
+
+    it("count the tasks that a shutdown cancels", function()
+        local ex = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        for _ = 1, 4 do
+            ex:submit(math.abs, 1)
+        end
+        ex:shutdown { wait = false, cancel_futures = true }
+        assert.equal(4, counts(ex).cancelled)
+        assert.equal(0, counts(ex).pending)
+        hold:open()
+    end)
+
+    it("can be read after shutdown, when there are no workers", function()
+        local ex = futures.ThreadPoolExecutor(2)
+        ex:submit(math.abs, 1)
+        ex:submit(error, "x")
+        ex:shutdown()
+        expect({ submitted = 2, completed = 1, failed = 1 }, ex)
+    end)
+
+    it("add up at the end of everything", function()
+        local ex = futures.ThreadPoolExecutor(4)
+        local fs = {}
+        for i = 1, 1000 do
+            fs[i] = ex:submit(i % 7 == 0 and error or math.abs, i)
+            if i % 11 == 0 then
+                fs[i - 5]:cancel()
+            end
+        end
+        ex:shutdown()
+        local tally = { completed = 0, failed = 0, cancelled = 0 }
+        for i = 1, 1000 do
+            local kind = fs[i]:cancelled() and "cancelled"
+                or fs[i]:exception() ~= nil and "failed" or "completed"
+            tally[kind] = tally[kind] + 1
+        end
+        local stats = counts(ex)
+        for kind, count in pairs(tally) do
+            assert.equal(count, stats[kind], kind)
+        end
+        assert.equal(1000, stats.submitted)
+    end)
+
+    it("are a table of their own at each call", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local before = ex:stats()
+        ex:submit(math.abs, 1):result(LIMIT)
+        assert.equal(0, before.submitted)
+        assert.equal(1, ex:stats().submitted)
+    end)
+
+    it("say idle for a worker that waits for work", function()
+        local ex <close> = futures.ThreadPoolExecutor(3)
+        local hold <close> = gate.hold(ex, 3)
+        hold:open()
+        futures.wait(hold.futures, LIMIT)
+        check.eventually("three idle workers", function() return ex:stats().idle == 3 end)
+        expect({ workers = 3, idle = 3, submitted = 3, completed = 3 }, ex)
+    end)
+end)
