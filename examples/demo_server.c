@@ -25,14 +25,16 @@ static const char help[] = "A server to try things on.\n"
                            "  /redirect/N   N redirects, then an answer\n"
                            "  /echo         what you sent, as JSON\n";
 
-static const char document[] = "{\"name\":\"demo\",\"numbers\":[1,2,3],\"nested\":{\"pi\":3.14159},"
-                               "\"text\":\"gr\\u00fc\\u00dfe\",\"yes\":true,\"nothing\":null}\n";
+static const char document[] =
+    "{\"name\":\"demo\",\"numbers\":[1,2,3],\"nested\":{\"pi\":3.14159},"
+    "\"text\":\"gr\\u00fc\\u00dfe\",\"yes\":true,\"nothing\":null}\n";
 
 enum {
     BODY_LIMIT = 64 << 20,
     DELAY_LIMIT_MS = 3600 * 1000,
     CONNECTIONS = 8192,
     HEADERS = 256,
+    PIECE = 65536,
     OWN_FDS = 32 /* standard streams, epoll, signals, and some to spare */
 };
 
@@ -115,7 +117,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 static void take_body(struct request *r, const char *bytes, size_t n) {
     char *longer = NULL;
-    if (!r->too_large && n <= BODY_LIMIT - r->body_len) longer = realloc(r->body, r->body_len + n);
+    if (!r->too_large && n <= BODY_LIMIT - r->body_len)
+        longer = realloc(r->body, r->body_len + n);
     if (!longer) {
         r->too_large = true;
         return;
@@ -125,8 +128,8 @@ static void take_body(struct request *r, const char *bytes, size_t n) {
     r->body_len += n;
 }
 
-static enum MHD_Result send_response(struct MHD_Connection *c, unsigned status, const char *type,
-                                     struct MHD_Response *response) {
+static enum MHD_Result send_response(struct MHD_Connection *c, unsigned status,
+                                     const char *type, struct MHD_Response *response) {
     if (!response) return MHD_NO;
     if (type) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     enum MHD_Result result = MHD_queue_response(c, status, response);
@@ -161,8 +164,7 @@ static enum MHD_Result answer_delay(struct MHD_Connection *c, struct request *r,
 
 static ssize_t make_bytes(void *context, uint64_t position, char *to, size_t room) {
     (void)context;
-    for (size_t i = 0; i < room; i++)
-        to[i] = (char)('a' + (position + i) % 26);
+    for (size_t i = 0; i < room; i++) to[i] = (char)('a' + (position + i) % 26);
     return (ssize_t)room;
 }
 
@@ -170,11 +172,13 @@ static enum MHD_Result answer_bytes(struct MHD_Connection *c, struct request *r,
     (void)r;
     if (n > INT64_MAX) return send_text(c, MHD_HTTP_BAD_REQUEST, "too many\n");
     if (n == 0) return send_text(c, MHD_HTTP_OK, "");
-    return send_response(c, MHD_HTTP_OK, "application/octet-stream",
-                         MHD_create_response_from_callback(n, 64 * 1024, make_bytes, NULL, NULL));
+    return send_response(
+        c, MHD_HTTP_OK, "application/octet-stream",
+        MHD_create_response_from_callback(n, PIECE, make_bytes, NULL, NULL));
 }
 
-static enum MHD_Result answer_status(struct MHD_Connection *c, struct request *r, uint64_t status) {
+static enum MHD_Result answer_status(struct MHD_Connection *c, struct request *r,
+                                     uint64_t status) {
     char text[64] = "";
     (void)r;
     if (status < 200 || status > 599) return send_text(c, MHD_HTTP_BAD_REQUEST, "200 to 599\n");
@@ -184,7 +188,8 @@ static enum MHD_Result answer_status(struct MHD_Connection *c, struct request *r
     return send_text(c, (unsigned)status, text);
 }
 
-static enum MHD_Result answer_redirect(struct MHD_Connection *c, struct request *r, uint64_t n) {
+static enum MHD_Result answer_redirect(struct MHD_Connection *c, struct request *r,
+                                       uint64_t n) {
     char location[64];
     (void)r;
     if (n == 0) return send_text(c, MHD_HTTP_OK, "arrived\n");
@@ -200,9 +205,12 @@ static void write_string(FILE *out, const char *text, size_t len) {
     fputc('"', out);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\') fprintf(out, "\\%c", c);
-        else if (c < 0x20 || c >= 0x7f) fprintf(out, "\\u%04x", c);
-        else fputc(c, out);
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < 0x20 || c >= 0x7f)
+            fprintf(out, "\\u%04x", c);
+        else
+            fputc(c, out);
     }
     fputc('"', out);
 }
@@ -302,8 +310,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct request *r, const
             return send_text(c, MHD_HTTP_BAD_REQUEST, "a number is missing\n");
         return numbered[i].answer(c, r, number);
     }
-    if (strcmp(path, "/json") == 0)
-        return send_json(c, strdup(document), sizeof document - 1);
+    if (strcmp(path, "/json") == 0) return send_json(c, strdup(document), sizeof document - 1);
     if (strcmp(path, "/echo") == 0) return answer_echo(c, r, method);
     if (strcmp(path, "/") == 0) return send_text(c, MHD_HTTP_OK, help);
     return send_text(c, MHD_HTTP_NOT_FOUND, "nothing here, see /\n");
@@ -348,8 +355,8 @@ static struct MHD_Daemon *start(uint16_t port) {
                                   .sin_port = htons(port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     unsigned connections = (unsigned)(raise_fd_limit() - OWN_FDS);
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, on_request,
-                            NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL,
+                            on_request, NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
                             MHD_OPTION_CONNECTION_LIMIT, connections,
@@ -421,7 +428,8 @@ int main(int count, char **arguments) {
     int signals = signalfd(-1, &ends, SFD_CLOEXEC);
     struct MHD_Daemon *daemon = start(settings.port);
     if (!daemon || signals < 0) {
-        fprintf(stderr, "%s: cannot listen on 127.0.0.1 port %u\n", arguments[0], settings.port);
+        fprintf(stderr, "%s: cannot listen on 127.0.0.1 port %u\n", arguments[0],
+                settings.port);
         return 1;
     }
     printf("listening on http://127.0.0.1:%u\n",

@@ -32,16 +32,16 @@ static const struct range v4_ranges[] = {
 };
 
 static const struct range v6_ranges[] = {
-    {{0x01, 0x00}, 64},                    /* discard only */
-    {{0x00, 0x64, 0xff, 0x9b, 0, 1}, 48},  /* NAT64 of a local network */
-    {{0x20, 0x01, 0}, 23},                 /* protocol assignments, Teredo */
-    {{0x20, 0x01, 0x0d, 0xb8}, 32},        /* documentation */
-    {{0x3f, 0xff}, 20},                    /* documentation */
-    {{0x5f, 0x00}, 16},                    /* segment routing */
-    {{0xfc}, 7},                           /* unique local */
-    {{0xfe, 0x80}, 10},                    /* link-local */
-    {{0xfe, 0xc0}, 10},                    /* site-local, of old */
-    {{0xff}, 8},                           /* multicast */
+    {{0x01, 0x00}, 64},                   /* discard only */
+    {{0x00, 0x64, 0xff, 0x9b, 0, 1}, 48}, /* NAT64 of a local network */
+    {{0x20, 0x01, 0}, 23},                /* protocol assignments, Teredo */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32},       /* documentation */
+    {{0x3f, 0xff}, 20},                   /* documentation */
+    {{0x5f, 0x00}, 16},                   /* segment routing */
+    {{0xfc}, 7},                          /* unique local */
+    {{0xfe, 0x80}, 10},                   /* link-local */
+    {{0xfe, 0xc0}, 10},                   /* site-local, of old */
+    {{0xff}, 8},                          /* multicast */
 };
 
 /* IPv6 addresses that stand for an IPv4 address, and where in them it is. */

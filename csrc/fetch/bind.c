@@ -53,7 +53,9 @@ static struct fut_handle *handle_of(lua_State *L) {
     return handle;
 }
 
-static bool is_interrupted(void *context) { return fut_interrupt_pending(context); }
+static bool is_interrupted(void *context) {
+    return fut_interrupt_pending(context);
+}
 
 /* perform(request) → true, response or false, failure: plain tables. Blocks. */
 static int l_perform(lua_State *L) {
@@ -84,8 +86,8 @@ static int l_parse_url(lua_State *L) {
     if (verdict == FUT_URL_MEMORY) return luaL_error(L, "not enough memory");
     if (verdict != FUT_URL_OK) {
         lua_pushnil(L);
-        lua_pushstring(L, fut_kind_name(verdict == FUT_URL_SCHEME ? FUT_KIND_SCHEME
-                                                                  : FUT_KIND_URL));
+        lua_pushstring(
+            L, fut_kind_name(verdict == FUT_URL_SCHEME ? FUT_KIND_SCHEME : FUT_KIND_URL));
         lua_pushstring(L, reason);
         return 3;
     }
@@ -109,7 +111,9 @@ static int l_mask_url(lua_State *L) {
 
 static CURLcode global_result;
 
-static void global_init(void) { global_result = curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void global_init(void) {
+    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 static void new_type(lua_State *L, const char *name, lua_CFunction gc) {
     luaL_newmetatable(L, name);

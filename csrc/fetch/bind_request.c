@@ -42,8 +42,7 @@ static void read_flag(lua_State *L, int index, const char *key, bool *to) {
 
 static void read_choice(lua_State *L, int index, const char *key, const char *const *names,
                         int *to) {
-    if (lua_getfield(L, index, key) == LUA_TSTRING)
-        *to = luaL_checkoption(L, -1, NULL, names);
+    if (lua_getfield(L, index, key) == LUA_TSTRING) *to = luaL_checkoption(L, -1, NULL, names);
     lua_pop(L, 1);
 }
 
@@ -72,8 +71,8 @@ static void read_parts(lua_State *L, int index, struct fut_request *r) {
         size_t count = lua_rawlen(L, -1);
         r->parts = fut_zalloc((count + 1) * sizeof *r->parts);
         check_memory(L, r->parts != NULL);
-        r->part_count = count;
-        for (size_t i = 0; i < count; i++) {
+        r->part_count = r->parts ? count : 0;
+        for (size_t i = 0; i < r->part_count; i++) {
             lua_rawgeti(L, -1, (lua_Integer)i + 1);
             read_part(L, lua_gettop(L), &r->parts[i]);
             lua_pop(L, 1);
@@ -107,19 +106,24 @@ static void read_choices(lua_State *L, int index, struct fut_request *r) {
 }
 
 void fut_bind_read_request(lua_State *L, int index, struct fut_request *r) {
-    const struct {
+    static const struct {
         const char *key;
-        char **to;
+        size_t offset;
     } strings[] = {
-        {"url", &r->url},           {"method", &r->method},
-        {"output", &r->output},     {"user", &r->user},
-        {"password", &r->password}, {"token", &r->token},
-        {"ca_file", &r->ca_file},   {"user_agent", &r->user_agent},
-        {"cert", &r->cert},         {"key", &r->key},
-        {"proxy", &r->proxy},
+        {"url", offsetof(struct fut_request, url)},
+        {"method", offsetof(struct fut_request, method)},
+        {"output", offsetof(struct fut_request, output)},
+        {"user", offsetof(struct fut_request, user)},
+        {"password", offsetof(struct fut_request, password)},
+        {"token", offsetof(struct fut_request, token)},
+        {"ca_file", offsetof(struct fut_request, ca_file)},
+        {"user_agent", offsetof(struct fut_request, user_agent)},
+        {"cert", offsetof(struct fut_request, cert)},
+        {"key", offsetof(struct fut_request, key)},
+        {"proxy", offsetof(struct fut_request, proxy)},
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
-        read_string(L, index, strings[i].key, strings[i].to);
+        read_string(L, index, strings[i].key, (char **)((char *)r + strings[i].offset));
     luaL_argcheck(L, r->url && r->method && r->user_agent, index, "not a request");
     read_headers(L, index, &r->headers);
     r->has_body = read_bytes(L, index, "body", &r->body);

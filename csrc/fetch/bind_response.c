@@ -104,7 +104,9 @@ static void push_failure(lua_State *L, const struct fut_transfer *t) {
 int fut_bind_push_outcome(lua_State *L, const struct fut_transfer *t) {
     if (t->failure.kind == FUT_KIND_MEMORY) return luaL_error(L, "not enough memory");
     lua_pushboolean(L, t->failure.kind == FUT_KIND_NONE);
-    if (t->failure.kind == FUT_KIND_NONE) push_response(L, t);
-    else push_failure(L, t);
+    if (t->failure.kind == FUT_KIND_NONE)
+        push_response(L, t);
+    else
+        push_failure(L, t);
     return 2;
 }

@@ -106,6 +106,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 }
 
 /* The request is about to be sent, perhaps on a connection that an earlier request opened. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl fixes the type */
 static int on_connected(void *context, char *ip, char *local_ip, int port, int local_port) {
     struct fut_transfer *t = context;
     (void)local_ip;

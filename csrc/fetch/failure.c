@@ -7,8 +7,8 @@
 
 const char *fut_kind_name(enum fut_kind kind) {
     static const char *const names[] = {
-        "none", "url",      "scheme",    "connect",  "dns",       "timeout", "denied", "io",
-        "tls",  "redirect", "truncated", "protocol", "too_large", "memory"};
+        "none", "url", "scheme",   "connect",   "dns",      "timeout",   "denied",
+        "io",   "tls", "redirect", "truncated", "protocol", "too_large", "memory"};
     return names[kind];
 }
 
@@ -139,6 +139,6 @@ void fut_failure_explain(struct fut_failure *f, const struct fut_wreck *w) {
         fut_failure_set(f, kind, "%s %s: %s", words_of_kind(kind), w->server, why);
     f->code = (int)w->code;
     f->phase = w->phase;
-    f->retryable = f->retryable || broken || w->code == CURLE_HTTP2 ||
-                   w->code == CURLE_HTTP2_STREAM;
+    f->retryable =
+        f->retryable || broken || w->code == CURLE_HTTP2 || w->code == CURLE_HTTP2_STREAM;
 }

@@ -63,7 +63,8 @@ static bool drive(CURLM *multi, struct fut_transfer *t, CURLcode *code, fut_stop
     }
 }
 
-bool fut_handle_run(struct fut_handle *h, struct fut_transfer *t, fut_stop_fn stop, void *context) {
+bool fut_handle_run(struct fut_handle *h, struct fut_transfer *t, fut_stop_fn stop,
+                    void *context) {
     CURLM *multi = open_multi(h, t->request.http);
     if (!multi) {
         fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");

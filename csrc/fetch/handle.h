@@ -26,7 +26,8 @@ typedef bool (*fut_stop_fn)(void *context);
 /* fut_handle_run(h, t, stop, context): runs t from begin to its end. False when `stop` ended it: t
  * is neither a response nor a failure then.
  * BLOCKING: for as long as t's limits allow. */
-bool fut_handle_run(struct fut_handle *h, struct fut_transfer *t, fut_stop_fn stop, void *context);
+bool fut_handle_run(struct fut_handle *h, struct fut_transfer *t, fut_stop_fn stop,
+                    void *context);
 
 /* fut_handle_close(h): closes all connections; those of a parent process are left as they are. */
 void fut_handle_close(struct fut_handle *h);

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
 
 static bool starts_response(const char *line, size_t len) {
     return len >= 5 && memcmp(line, "HTTP/", 5) == 0;
@@ -28,8 +30,7 @@ static enum fut_head_result continue_field(struct fut_head *h, const char *line,
 enum fut_head_result fut_head_feed(struct fut_head *h, const char *line, size_t len) {
     h->received += len;
     if (h->received > FUT_HEAD_LIMIT) return FUT_HEAD_TOO_LARGE;
-    while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-        len--;
+    while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r')) len--;
     if ((h->complete || h->lines.len == 0) && starts_response(line, len)) {
         h->lines.len = 0;
         h->complete = false;
@@ -39,8 +40,7 @@ enum fut_head_result fut_head_feed(struct fut_head *h, const char *line, size_t 
         h->complete = true;
         return FUT_HEAD_OK;
     }
-    while (len > 0 && is_blank(line[len - 1]))
-        len--;
+    while (len > 0 && is_blank(line[len - 1])) len--;
     if (len == 0) return FUT_HEAD_OK;
     if (is_blank(*line) && h->lines.len > 0) return continue_field(h, line, len);
     return append(h, line, len);
@@ -73,11 +73,9 @@ bool fut_head_next(const struct fut_head *h, size_t *position, struct fut_field 
         const char *colon = strchr(line, ':');
         if (!colon || colon == line) continue;
         const char *name_end = colon;
-        while (name_end > line && is_blank(name_end[-1]))
-            name_end--;
+        while (name_end > line && is_blank(name_end[-1])) name_end--;
         const char *value = colon + 1;
-        while (is_blank(*value))
-            value++;
+        while (is_blank(*value)) value++;
         *field = (struct fut_field){line, (size_t)(name_end - line), value, strlen(value)};
         return true;
     }
@@ -88,6 +86,7 @@ const char *fut_head_find(const struct fut_head *h, const char *name) {
     size_t position = 0, len = strlen(name);
     struct fut_field field;
     while (fut_head_next(h, &position, &field))
-        if (field.name_len == len && strncasecmp(field.name, name, len) == 0) return field.value;
+        if (field.name_len == len && strncasecmp(field.name, name, len) == 0)
+            return field.value;
     return NULL;
 }

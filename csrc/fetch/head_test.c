@@ -11,16 +11,23 @@ static enum fut_head_result feed(struct fut_head *h, const char *line) {
 }
 
 static void feed_all(struct fut_head *h, const char *const *lines) {
-    for (; *lines; lines++)
-        FUT_ASSERT(feed(h, *lines) == FUT_HEAD_OK);
+    for (; *lines; lines++) FUT_ASSERT(feed(h, *lines) == FUT_HEAD_OK);
 }
 
 static void test_fields(void) {
-    static const char *const lines[] = {"HTTP/1.1 404 Not Found\r\n", "A: 1\r\n", "b:2  \r\n",
-                                        "Empty:\r\n", "no colon\r\n", ": no name\r\n",
-                                        "A:\t3\n", "Long: one\r\n", " \ttwo\r\n", "\r\n", NULL};
-    static const char *const expected[] = {"A", "1", "b", "2", "Empty", "", "A", "3",
-                                           "Long", "one two"};
+    static const char *const lines[] = {"HTTP/1.1 404 Not Found\r\n",
+                                        "A: 1\r\n",
+                                        "b:2  \r\n",
+                                        "Empty:\r\n",
+                                        "no colon\r\n",
+                                        ": no name\r\n",
+                                        "A:\t3\n",
+                                        "Long: one\r\n",
+                                        " \ttwo\r\n",
+                                        "\r\n",
+                                        NULL};
+    static const char *const expected[] = {"A", "1", "b", "2",    "Empty",
+                                           "",  "A", "3", "Long", "one two"};
     struct fut_head h = {0};
     feed_all(&h, lines);
     FUT_ASSERT(h.complete);
@@ -42,9 +49,16 @@ static void test_fields(void) {
 }
 
 static void test_last_response_counts(void) {
-    static const char *const lines[] = {"HTTP/1.1 100 Continue\r\n", "X: interim\r\n", "\r\n",
-                                        "HTTP/2 200 \r\n", "Y: final\r\n", "HTTP/: no status\r\n",
-                                        "\r\n", "Z: trailer\r\n", "\r\n", NULL};
+    static const char *const lines[] = {"HTTP/1.1 100 Continue\r\n",
+                                        "X: interim\r\n",
+                                        "\r\n",
+                                        "HTTP/2 200 \r\n",
+                                        "Y: final\r\n",
+                                        "HTTP/: no status\r\n",
+                                        "\r\n",
+                                        "Z: trailer\r\n",
+                                        "\r\n",
+                                        NULL};
     struct fut_head h = {0};
     feed_all(&h, lines);
     FUT_ASSERT(strcmp(fut_head_reason(&h), "") == 0);
@@ -64,8 +78,7 @@ static void test_limit(void) {
     memset(line, 'a', sizeof line);
     FUT_ASSERT(feed(&h, "HTTP/1.1 200 OK\r\n") == FUT_HEAD_OK);
     int n = 0;
-    while (fut_head_feed(&h, line, sizeof line) == FUT_HEAD_OK)
-        n++;
+    while (fut_head_feed(&h, line, sizeof line) == FUT_HEAD_OK) n++;
     FUT_ASSERT(n == FUT_HEAD_LIMIT / 1024 - 1);
     fut_head_deinit(&h);
     puts("ok limit");

@@ -19,7 +19,8 @@ static void set_url(struct fut_hop *h, const char *url, struct fut_failure *fail
     h->url = copy;
 }
 
-void fut_hop_first(struct fut_hop *h, const struct fut_request *r, struct fut_failure *failure) {
+void fut_hop_first(struct fut_hop *h, const struct fut_request *r,
+                   struct fut_failure *failure) {
     set_url(h, r->url, failure);
     h->method = r->method;
     h->with_body = true;
@@ -125,7 +126,8 @@ static CURLcode set_headers(struct fut_hop *h, const struct fut_request *r, CURL
     for (const char *line; (line = fut_request_next_header(r, &position));)
         if (!must_drop(h, line)) note(&code, add_line(h, line));
     /* What libcurl would add by itself: a form's type, and a pause before large bodies. */
-    if (r->part_count == 0 && !has_header(r, "Content-Type")) note(&code, add_line(h, "Content-Type:"));
+    if (r->part_count == 0 && !has_header(r, "Content-Type"))
+        note(&code, add_line(h, "Content-Type:"));
     if (!has_header(r, "Expect")) note(&code, add_line(h, "Expect:"));
     note(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers));
     return code;
@@ -134,9 +136,9 @@ static CURLcode set_headers(struct fut_hop *h, const struct fut_request *r, CURL
 static CURLcode add_part(curl_mime *mime, const struct fut_part *part) {
     curl_mimepart *to = curl_mime_addpart(mime);
     if (!to) return CURLE_OUT_OF_MEMORY;
-    CURLcode code = part->path ? curl_mime_filedata(to, part->path)
-                               : curl_mime_data(to, (const char *)part->bytes.data,
-                                                part->bytes.len);
+    CURLcode code = part->path
+                        ? curl_mime_filedata(to, part->path)
+                        : curl_mime_data(to, (const char *)part->bytes.data, part->bytes.len);
     if (!part->path && part->bytes.len == 0) code = curl_mime_data(to, "", 0);
     if (part->name) note(&code, curl_mime_name(to, part->name));
     if (part->filename) note(&code, curl_mime_filename(to, part->filename));
@@ -148,8 +150,7 @@ static CURLcode set_multipart(struct fut_hop *h, const struct fut_request *r, CU
     h->mime = curl_mime_init(easy);
     if (!h->mime) return CURLE_OUT_OF_MEMORY;
     CURLcode code = CURLE_OK;
-    for (size_t i = 0; i < r->part_count; i++)
-        note(&code, add_part(h->mime, &r->parts[i]));
+    for (size_t i = 0; i < r->part_count; i++) note(&code, add_part(h->mime, &r->parts[i]));
     note(&code, curl_easy_setopt(easy, CURLOPT_MIMEPOST, h->mime));
     return code;
 }
@@ -187,7 +188,8 @@ static CURLcode set_method(struct fut_hop *h, const struct fut_request *r, CURL 
 }
 
 static CURLcode set_auth(const struct fut_request *r, CURL *easy) {
-    static const unsigned long schemes[] = {0, CURLAUTH_BASIC, CURLAUTH_DIGEST, CURLAUTH_BEARER};
+    static const unsigned long schemes[] = {0, CURLAUTH_BASIC, CURLAUTH_DIGEST,
+                                            CURLAUTH_BEARER};
     if (r->auth == FUT_AUTH_NONE) return CURLE_OK;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_HTTPAUTH, schemes[r->auth]);
     if (r->auth == FUT_AUTH_BEARER) {
@@ -217,8 +219,8 @@ static CURLcode set_protocols(const struct fut_request *r, CURL *easy) {
 #if LIBCURL_VERSION_NUM >= 0x075500
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
-                                     (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    CURLcode code =
+        curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
     note(&code, curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L));
     /* A libcurl without HTTP/2 refuses the option: then its own choice is the only one. */

@@ -19,7 +19,9 @@ static bool is_stop_hook(lua_State *L) {
     return lua_gethook(L) && lua_gethookmask(L) == STOP_MASK && lua_gethookcount(L) == 1;
 }
 
-bool fut_interrupt_pending(lua_State *L) { return is_stop_hook(main_thread(L)); }
+bool fut_interrupt_pending(lua_State *L) {
+    return is_stop_hook(main_thread(L));
+}
 
 int fut_interrupt_raise(lua_State *L) {
     lua_State *main = main_thread(L);

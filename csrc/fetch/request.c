@@ -26,16 +26,14 @@ static void part_deinit(struct fut_part *p) {
 }
 
 void fut_request_deinit(struct fut_request *r) {
-    for (size_t i = 0; i < r->part_count; i++)
-        part_deinit(&r->parts[i]);
+    for (size_t i = 0; i < r->part_count; i++) part_deinit(&r->parts[i]);
     fut_free(r->parts);
     fut_buf_deinit(&r->headers);
     fut_buf_deinit(&r->body);
-    char *const strings[] = {r->url,   r->method,     r->output,  r->user, r->password,
-                             r->token, r->user_agent, r->ca_file, r->cert, r->key,
-                             r->proxy};
-    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
-        fut_free(strings[i]);
+    char *const strings[] = {r->url,      r->method, r->output,     r->user,
+                             r->password, r->token,  r->user_agent, r->ca_file,
+                             r->cert,     r->key,    r->proxy};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) fut_free(strings[i]);
     *r = (struct fut_request){0};
 }
 

@@ -11,7 +11,8 @@
 enum { SHOWN_SERVER = 300 };
 
 static void fail_file(struct fut_transfer *t, enum fut_sink_result result) {
-    if (result == FUT_SINK_MEMORY) fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
+    if (result == FUT_SINK_MEMORY)
+        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
     if (result == FUT_SINK_FILE)
         fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request.output,
                         strerror(errno));
@@ -28,15 +29,17 @@ void fut_transfer_begin(struct fut_transfer *t) {
     t->began = fut_now();
     t->total_deadline = later(t->began, r->total_s);
     fut_hop_first(&t->hop, r, &t->failure);
-    if (r->output) fail_file(t, fut_sink_open_file(&t->sink, r->output, r->max_body));
-    else fut_sink_open_memory(&t->sink, r->max_body);
+    if (r->output)
+        fail_file(t, fut_sink_open_file(&t->sink, r->output, r->max_body));
+    else
+        fut_sink_open_memory(&t->sink, r->max_body);
 }
 
 /* libcurl divides this time among the addresses of a host. Our own deadline is the exact one and
  * comes first. */
 static long connect_timeout_ms(const struct fut_transfer *t) {
-    fut_time deadline = t->connect_deadline < t->total_deadline ? t->connect_deadline
-                                                                : t->total_deadline;
+    fut_time deadline =
+        t->connect_deadline < t->total_deadline ? t->connect_deadline : t->total_deadline;
     if (deadline == FUT_NEVER) return 0;
     fut_time left_ms = (deadline - t->hop_began) / FUT_MS + 500;
     return left_ms < 1 ? 1 : left_ms > INT32_MAX ? INT32_MAX : (long)left_ms;
@@ -61,7 +64,9 @@ bool fut_transfer_attach(struct fut_transfer *t, CURL *easy) {
     return false;
 }
 
-void fut_transfer_touch(struct fut_transfer *t, fut_time now) { t->last_byte = now; }
+void fut_transfer_touch(struct fut_transfer *t, fut_time now) {
+    t->last_byte = now;
+}
 
 static fut_time idle_deadline(const struct fut_transfer *t) {
     return t->phase == FUT_PHASE_CONNECT ? FUT_NEVER : later(t->last_byte, t->request.idle_s);
@@ -91,9 +96,9 @@ bool fut_transfer_expire(struct fut_transfer *t, fut_time now) {
     if (now < fut_transfer_due(t)) return false;
     char server[SHOWN_SERVER];
     server_name(t, server, sizeof server);
-    const char *what = now >= t->total_deadline           ? "timed out after"
-                       : t->phase == FUT_PHASE_CONNECT    ? "not connected after"
-                                                          : "no byte for";
+    const char *what = now >= t->total_deadline        ? "timed out after"
+                       : t->phase == FUT_PHASE_CONNECT ? "not connected after"
+                                                       : "no byte for";
     double seconds = now >= t->total_deadline        ? t->request.total_s
                      : t->phase == FUT_PHASE_CONNECT ? t->request.connect_s
                                                      : t->request.idle_s;
@@ -136,7 +141,8 @@ static void fail(struct fut_transfer *t, CURLcode code) {
 }
 
 static bool must_follow(struct fut_transfer *t, const char *location) {
-    if (!location || !fut_hop_is_redirect(t->status) || t->request.max_redirects == 0) return false;
+    if (!location || !fut_hop_is_redirect(t->status) || t->request.max_redirects == 0)
+        return false;
     if (t->redirects < t->request.max_redirects) return true;
     char shown[256];
     fut_url_mask(shown, sizeof shown, location, strlen(location));

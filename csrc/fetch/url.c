@@ -5,16 +5,22 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
-static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
+static bool is_control(char c) {
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
 
 /* The length of the scheme when "://" follows it, else 0. */
 static size_t scheme_length(const char *text, size_t len) {
     size_t n = 0;
-    while (n < len && (is_letter(text[n]) ||
-                       (n > 0 && (is_digit(text[n]) || memchr("+-.", text[n], 3)))))
+    while (n < len &&
+           (is_letter(text[n]) || (n > 0 && (is_digit(text[n]) || memchr("+-.", text[n], 3)))))
         n++;
     return n > 0 && len - n >= 3 && memcmp(text + n, "://", 3) == 0 ? n : 0;
 }
@@ -59,7 +65,8 @@ static enum fut_url_verdict refuse(CURLUcode code, const char **reason) {
               : code == CURLUE_URLDECODE     ? "control byte in the credentials of a URL"
                                              : "malformed URL";
 #if LIBCURL_VERSION_NUM >= 0x075100
-    if (code == CURLUE_BAD_HOSTNAME || code == CURLUE_BAD_IPV6) *reason = "bad host name in URL";
+    if (code == CURLUE_BAD_HOSTNAME || code == CURLUE_BAD_IPV6)
+        *reason = "bad host name in URL";
 #endif
     return code == CURLUE_OUT_OF_MEMORY ? FUT_URL_MEMORY : FUT_URL_MALFORMED;
 }
@@ -109,7 +116,8 @@ enum fut_url_verdict fut_url_parse(struct fut_url *u, const char *text, size_t l
     enum fut_url_verdict verdict = check_bytes(text, len, reason);
     bool is_relative = base && scheme_length(text, len) == 0;
     if (verdict == FUT_URL_OK && !is_relative) verdict = check_absolute(text, len, reason);
-    return verdict == FUT_URL_OK ? read_url(u, is_relative ? base : NULL, text, reason) : verdict;
+    return verdict == FUT_URL_OK ? read_url(u, is_relative ? base : NULL, text, reason)
+                                 : verdict;
 }
 
 enum fut_url_verdict fut_url_resolve(struct fut_url *u, const char *base, const char *reference,
@@ -152,8 +160,7 @@ static size_t credentials_end(const char *text, size_t from, size_t len) {
     }
     if (at) return at;
     bool is_port = true;
-    for (size_t i = colon + 1; i < end; i++)
-        is_port = is_port && is_digit(text[i]);
+    for (size_t i = colon + 1; i < end; i++) is_port = is_port && is_digit(text[i]);
     if (colon == len || is_port) return from;
     for (size_t i = end; i < len; i++)
         if (text[i] == '@') at = i + 1;
@@ -168,8 +175,7 @@ void fut_url_mask(char *out, size_t size, const char *text, size_t len) {
     static const char stars[] = "***@", dots[] = "...";
     for (size_t i = 0; i < len && n + 1 < size; i++) {
         if (i == from && resume > from) {
-            for (size_t k = 0; stars[k] && n + 1 < size; k++)
-                out[n++] = stars[k];
+            for (size_t k = 0; stars[k] && n + 1 < size; k++) out[n++] = stars[k];
             i = resume;
             if (i >= len || n + 1 >= size) break;
         }

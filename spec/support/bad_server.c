@@ -46,12 +46,15 @@ static bool send_bytes(int fd, const void *bytes, size_t n) {
     return true;
 }
 
-static bool send_text(int fd, const char *text) { return send_bytes(fd, text, strlen(text)); }
+static bool send_text(int fd, const char *text) {
+    return send_bytes(fd, text, strlen(text));
+}
 
 static bool send_answer(int fd, const char *status, const char *fields, const char *body,
                         size_t len) {
     char head[4096];
-    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, fields, len);
+    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, fields,
+             len);
     return send_text(fd, head) && send_bytes(fd, body, len);
 }
 
@@ -67,8 +70,7 @@ static bool is_closed(int fd) {
 }
 
 static void drip(int fd, const char *byte) {
-    while (!is_closed(fd) && send_text(fd, byte))
-        usleep(STEP_US);
+    while (!is_closed(fd) && send_text(fd, byte)) usleep(STEP_US);
 }
 
 static void reset(int fd) {
@@ -180,9 +182,10 @@ static bool do_to(struct exchange *x) {
 
 static bool do_digest(struct exchange *x) {
     if (strcasestr(x->request, "\r\nAuthorization: Digest ")) return do_echo(x);
-    return send_answer(x->fd, "401 Unauthorized",
-                       "WWW-Authenticate: Digest realm=\"spec\", nonce=\"abc\", qop=\"auth\"\r\n",
-                       "who are you", 11);
+    return send_answer(
+        x->fd, "401 Unauthorized",
+        "WWW-Authenticate: Digest realm=\"spec\", nonce=\"abc\", qop=\"auth\"\r\n",
+        "who are you", 11);
 }
 
 static bool do_connection(struct exchange *x) {
@@ -268,8 +271,9 @@ static bool read_request(struct exchange *x) {
     size_t wanted = 0;
     x->len = 0;
     for (;;) {
+        if (x->len > REQUEST_LIMIT) return false;
         char *longer = realloc(x->request, x->len + 65536 + 1);
-        if (!longer || x->len > REQUEST_LIMIT) return false;
+        if (!longer) return false;
         x->request = longer;
         ssize_t n = recv(x->fd, x->request + x->len, 65536, 0);
         if (n <= 0) return false;
@@ -277,8 +281,7 @@ static bool read_request(struct exchange *x) {
         x->request[x->len] = '\0';
         char *end = wanted ? NULL : strstr(x->request, "\r\n\r\n");
         if (end) wanted = (size_t)(end + 4 - x->request) + body_length(x->request);
-        if (wanted && x->len >= wanted)
-            return sscanf(x->request, "%*s %2047s", x->target) == 1;
+        if (wanted && x->len >= wanted) return sscanf(x->request, "%*s %2047s", x->target) == 1;
     }
 }
 
@@ -302,11 +305,12 @@ static void *converse(void *argument) {
 }
 
 static int listen_on_free_port(int backlog, int *port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, backlog) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
+        listen(fd, backlog) != 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
         perror("bad_server");
         exit(1);
     }
@@ -323,7 +327,8 @@ static int open_deaf_port(void) {
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (int i = 0; i < 4; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+            errno != EINPROGRESS)
             perror("bad_server");
     }
     return port;

@@ -42,7 +42,11 @@ http {
         location = /500 { return 500 "broken"; }
         location = /slow.bin { limit_rate 10k; }
         location /gzip/ { alias $DIR/www/; gzip on; gzip_min_length 1; gzip_types *; }
-        location /auth/ { alias $DIR/www/; auth_basic "spec"; auth_basic_user_file $DIR/passwords; }
+        location /auth/ {
+            alias $DIR/www/;
+            auth_basic "spec";
+            auth_basic_user_file $DIR/passwords;
+        }
     }
 }
 ]]
@@ -57,7 +61,7 @@ local function output_of(command)
     return pipe:read("l")
 end
 
--- nginx prints nothing when it is ready, but writes its pid then. The shell ends it by that pid.
+-- nginx prints nothing when it is ready, but writes its pid. The shell ends it by that pid.
 local SCRIPT = [[
 nginx -p %s -c nginx.conf -e error.log </dev/null >/dev/null 2>&1 & pid=$!
 trap '' INT
@@ -84,17 +88,19 @@ local function try_start(here)
     assert(os.execute("mkdir " .. dir .. "/www"))
     files(dir)
     local root = output_of("id -u") == "0"
-    local values = { DIR = dir, PORT = ports[1], TLSPORT = ports[2], TLS = here .. "/spec/support/tls",
+    local tls = here .. "/spec/support/tls"
+    local values = { DIR = dir, PORT = ports[1], TLSPORT = ports[2], TLS = tls,
         USER = root and "user root;" or "" }
     write(dir .. "/nginx.conf", (CONFIG:gsub("%$(%u+)", values)))
-    local started, self = pcall(server.start, "exec sh -c " .. server.quote(SCRIPT:format(dir, dir, dir)), 1)
+    local script = server.quote(SCRIPT:format(dir, dir, dir))
+    local started, self = pcall(server.start, "exec sh -c " .. script, 1)
     if started then
         self.dir = dir
         self.url = "http://127.0.0.1:" .. ports[1]
         self.tls = "https://127.0.0.1:" .. ports[2]
         self.other_host = "https://127.0.0.2:" .. ports[2] -- a name that the certificate lacks
-        self.ca_file = here .. "/spec/support/tls/cert.pem"
-        self.key = here .. "/spec/support/tls/key.pem"
+        self.ca_file = tls .. "/cert.pem"
+        self.key = tls .. "/key.pem"
     end
     return started and self, dir
 end

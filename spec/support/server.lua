@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Programs that serve while a spec runs. Each ends when its standard input closes, which happens
--- at the latest when this process ends, however it ends.
+-- Programs that serve while a spec runs. Each ends when its standard input closes, at the latest
+-- when this process ends, however it ends.
 
 local server = {}
 
@@ -13,12 +13,12 @@ end
 function server.build_dir()
     local module = package.searchpath("futures.fetch.core", package.cpath)
     local beside = module and module:match("^(.*)/futures/fetch/[^/]*$")
-    for _, dir in ipairs { os.getenv("FUTURES_BUILD_DIR") or "build/release", beside } do
-        if exists(dir .. "/demo_server") or exists(dir .. "/bad_server") then
+    for _, dir in ipairs { os.getenv("FUTURES_BUILD") or "build/release", beside } do
+        if exists(dir .. "/demo_server") and exists(dir .. "/bad_server") then
             return dir
         end
     end
-    error("neither demo_server nor bad_server was built", 2)
+    error("demo_server and bad_server are not built", 2)
 end
 
 function server.quote(text)

@@ -89,7 +89,8 @@ function body.multipart(flat, value)
         if name:find("[\r\n\0]") then
             return "line break or zero byte in a name"
         end
-        parts[i] = { name = name, body = p.body, path = p.path, filename = p.filename, type = p.type }
+        parts[i] = { name = name, body = p.body, path = p.path }
+        parts[i].filename, parts[i].type = p.filename, p.type
     end
     flat.parts = parts
 end

@@ -3,8 +3,23 @@
 
 local errors = require "futures.errors"
 
+---@alias futures.FetchErrorKind
+---| "url" # not a URL
+---| "scheme" # neither http nor https
+---| "connect" # refused, unreachable
+---| "dns" # the name has no address
+---| "timeout" # see `phase`
+---| "denied" # a private address under `deny_private`
+---| "io" # a file of `output` or `multipart`
+---| "tls" # no secure connection: certificate, handshake
+---| "redirect" # too many, or to where none may lead
+---| "truncated" # the body is shorter than announced
+---| "protocol" # what came is not HTTP
+---| "too_large" # body or headers over the limit
+---| "status" # 4xx or 5xx under `raise_for_status`
+
 ---@class futures.FetchError : futures.Error
----@field kind string one of: url scheme connect dns timeout denied io tls redirect truncated protocol too_large status
+---@field kind futures.FetchErrorKind
 ---@field message string what happened, with the method and the URL, without credentials
 ---@field url string where it happened: the last one of a chain of redirects
 ---@field attempt integer which attempt it was, from 1

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Names and values as the options headers, query, form and multipart take them: a map, where an
---- array value repeats its name, or a list of pairs.
+--- Names and values as the options headers, query, form and multipart take them: a map, where
+--- an array value repeats its name, or a list of pairs.
 
 local fields = {}
 

@@ -37,7 +37,8 @@ function Headers:__index(key)
     return methods[key]
 end
 
---- `for name, value in pairs(headers)`: in the order of arrival, a repeated name as often as it came.
+--- `for name, value in pairs(headers)`: in the order of arrival, a repeated name as often as
+--- it came.
 function Headers:__pairs()
     local i = -1
     return function()

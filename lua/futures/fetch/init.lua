@@ -9,9 +9,9 @@ local function load_core()
     end
     local how = tostring(core):find("libcurl", 1, true)
         and "libcurl is not there: install it (Debian: apt install libcurl4)"
-        or "its C part is missing: it is built where libcurl's headers are found, so install them "
-            .. "(Debian: apt install libcurl4-openssl-dev; Fedora: dnf install libcurl-devel; "
-            .. "Alpine: apk add curl-dev) and build futures again"
+        or "its C part is missing: it is built where libcurl's headers are found, so install "
+            .. "them (Debian: apt install libcurl4-openssl-dev; Fedora: dnf install "
+            .. "libcurl-devel; Alpine: apk add curl-dev) and build futures again"
     error(("futures.fetch cannot be loaded: %s\n%s"):format(how, core), 0)
 end
 
@@ -27,7 +27,8 @@ local request = require "futures.fetch.request"
 local fetch = { FetchError = FetchError, Response = Response }
 
 local function new_error(failure)
-    local text = ("%s (%s %s)"):format(failure.message, failure.method, core.mask_url(failure.url))
+    local url = core.mask_url(failure.url)
+    local text = ("%s (%s %s)"):format(failure.message, failure.method, url)
     failure.message, failure.method = nil, nil
     return errors.new(FetchError, text, failure)
 end

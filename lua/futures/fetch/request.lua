@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- From what the user writes, `url, opts`, to a flat table of checked values that the C part takes
---- as it is. All misuse is found here; nothing here raises.
+--- From what the user writes, `url, opts`, to a flat table of checked values that the C part
+--- takes as it is. All misuse is found here; nothing here raises.
 
 local core = require "futures.fetch.core"
 local body = require "futures.fetch.body"
@@ -8,7 +8,7 @@ local fields = require "futures.fetch.fields"
 
 local request = {}
 
-local VERSION = "0.1"
+local VERSION = "0.1.0"
 
 -- Each takes the flat request, the value and all options; it returns what is wrong, or nothing.
 local options = {}
@@ -51,7 +51,11 @@ options.key = file_name "key"
 options.output = file_name "output"
 
 -- Methods are case-sensitive, but nobody who writes "get" means another one than GET.
-local USUAL = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+local USUAL = {}
+for name in ("GET HEAD POST PUT PATCH DELETE OPTIONS"):gmatch("%u+") do
+    USUAL[name] = true
+end
+
 local TOKEN = "^[A-Za-z0-9!#$%%&'*+%-.^_`|~]+$"
 
 function options.method(flat, value)
@@ -146,7 +150,8 @@ end
 local function count(value, most)
     local n = type(value) == "number" and math.tointeger(value)
     if not n then
-        return nil, type(value) == "number" and "number has no integer representation" or expected("integer", value)
+        return nil, math.type(value) and "number has no integer representation"
+            or expected("integer", value)
     elseif n < 0 then
         return nil, "must not be negative"
     end
@@ -283,8 +288,8 @@ local function finish(flat)
     end
 end
 
---- The flat request, or nil, the number of the bad argument, what is wrong with it, and for a URL
---- that is not a wrong type, but a bad URL, the kind of the FetchError.
+--- The flat request, or nil, the number of the bad argument, what is wrong with it, and for a
+--- string that is no URL for us the kind of the FetchError.
 ---@return table|nil flat
 ---@return integer|nil argument
 ---@return string|nil problem

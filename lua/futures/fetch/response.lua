@@ -4,6 +4,13 @@
 local errors = require "futures.errors"
 local FetchError = require("futures.fetch.errors").FetchError
 
+---@class futures.ResponseTime seconds from the start of the request, summed over redirects
+---@field dns number until the name was resolved
+---@field connect number until the connection stood
+---@field tls number until it was secure, 0 where it is not
+---@field first_byte number until the first byte of the last response
+---@field total number until the end
+
 ---@class futures.Response
 ---@field status integer
 ---@field ok boolean status is 200 to 299
@@ -16,12 +23,15 @@ local FetchError = require("futures.fetch.errors").FetchError
 ---@field size integer bytes of the body
 ---@field redirects integer
 ---@field attempts integer
----@field time {dns: number, connect: number, tls: number, first_byte: number, total: number} seconds from the start
+---@field time futures.ResponseTime
 ---@field request {method: string, url: string}
 local Response = { __name = "Response" }
 Response.__index = Response
 
-local RETRYABLE = { [408] = true, [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
+local RETRYABLE = {}
+for _, status in ipairs { 408, 429, 500, 502, 503, 504 } do
+    RETRYABLE[status] = true
+end
 
 local function fail(self, kind, text)
     local request = self.request
@@ -40,12 +50,14 @@ end
 ---@return futures.Response
 function Response:raise_for_status()
     if self.status >= 400 then
-        error(fail(self, "status", (("%d %s"):format(self.status, self.reason):gsub("%s+$", ""))), 2)
+        local text = self.reason == "" and "status %d" or "%d %s"
+        error(fail(self, "status", text:format(self.status, self.reason)), 2)
     end
     return self
 end
 
---- The body as a Lua value. Needs lua-cjson. Raises a FetchError of kind `protocol` when it is not JSON.
+--- The body as a Lua value. Needs lua-cjson. Raises a FetchError of kind `protocol` when it is
+--- not JSON.
 function Response:json()
     local found, cjson = pcall(require, "cjson.safe")
     if not found then
@@ -66,7 +78,8 @@ function Response:__len()
 end
 
 function Response:__tostring()
-    return ("Response %d %s %d bytes %.3f s"):format(self.status, self.url, self.size, self.time.total)
+    local pattern = "Response %d %s %d bytes %.3f s"
+    return pattern:format(self.status, self.url, self.size, self.time.total)
 end
 
 return Response
