@@ -11,8 +11,10 @@ local LIMIT = scale.seconds(60)
 local GUARD = [[
 parent=$1 limit=$2 name='the first test'
 while :; do
-    if IFS= read -r -t "$limit" line; then name=$line; continue; fi
-    [ $? -gt 128 ] || exit 0
+    IFS= read -r -t "$limit" line
+    status=$?
+    if [ $status = 0 ]; then name=$line; continue; fi
+    [ $status -gt 128 ] || exit 0 # the run is over
     echo "watchdog: no end after $limit s: $name" >&2
     kill -ABRT "$parent"; sleep 2; kill -KILL "$parent"; exit 1
 done
