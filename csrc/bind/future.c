@@ -22,15 +22,21 @@ struct fut_future_handle *fut_future_handle_new(lua_State *L) {
     return h;
 }
 
-struct fut_future *fut_future_check(lua_State *L, int arg) {
-    struct fut_future_handle *h = luaL_checkudata(L, arg, FUT_FUTURE_TNAME);
-    luaL_argcheck(L, h->future, arg, "future was never submitted");
-    return h->future;
+struct fut_future *fut_future_test(lua_State *L, int index) {
+    struct fut_future_handle *h = lua_touserdata(L, index);
+    if (!h || !lua_getmetatable(L, index)) return NULL;
+    bool is_future = lua_rawequal(L, -1, lua_upvalueindex(2));
+    lua_pop(L, 1);
+    return is_future ? h->future : NULL;
 }
 
-struct fut_future *fut_future_test(lua_State *L, int index) {
-    struct fut_future_handle *h = luaL_testudata(L, index, FUT_FUTURE_TNAME);
-    return h ? h->future : NULL;
+struct fut_future *fut_future_check(lua_State *L, int arg) {
+    struct fut_future *f = fut_future_test(L, arg);
+    if (!f) {
+        luaL_checkudata(L, arg, FUT_FUTURE_TNAME);
+        luaL_argerror(L, arg, "future was never submitted");
+    }
+    return f;
 }
 
 /* ---- outcome ---- */

@@ -27,7 +27,7 @@ struct fut_future_handle *fut_future_handle_new(lua_State *L);
 /* fut_future_check(L, arg): the future of the handle at arg, or a bad argument. */
 struct fut_future *fut_future_check(lua_State *L, int arg);
 
-/* fut_future_test(L, index): the same, or NULL. */
+/* fut_future_test(L, index): the same, or NULL. Both only in functions with the two upvalues. */
 struct fut_future *fut_future_test(lua_State *L, int index);
 
 /* fut_future_push_outcome(L, index, failed): pushes the values of the done future whose handle is at
@@ -42,7 +42,7 @@ bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline);
  * user value of the handle at index. */
 void fut_future_keep(lua_State *L, int index, int n);
 
-/* fut_future_encode_local(L, index): the future at index is about to be known elsewhere: encodes the
+/* fut_future_encode_local(L, index): the future of the handle at index is about to be known elsewhere: encodes the
  * values that were kept here, so that others can read them. */
 void fut_future_encode_local(lua_State *L, int index);
 

@@ -20,7 +20,7 @@ static const char *encode_kept(lua_State *L, struct fut_payload *payload, int fi
 
 void fut_future_encode_local(lua_State *L, int index) {
     index = lua_absindex(L, index);
-    struct fut_future *f = fut_future_test(L, index);
+    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
     bool was_shared = atomic_exchange_explicit(&f->shared, true, memory_order_relaxed);
     if (was_shared || !fut_future_done(f) || f->outcome.kind != FUT_OUTCOME_LOCAL) return;
     /* Only this state knows it so far, so nobody reads the outcome that grows its payload here. */

@@ -133,8 +133,8 @@ static int push_item(lua_State *L, struct map *m) {
     int n = 0;
     lua_Integer index = m->index++;
     lua_pushinteger(L, index);
-    if (fut_decoder_byte(&m->reader, &what) != FUT_OK ||
-        fut_decoder_sequence(&m->reader, L, &n) != FUT_OK) {
+    if (fut_decoder_sequence(&m->reader, L, &n) != FUT_OK ||
+        fut_decoder_byte(&m->reader, &what) != FUT_OK) {
         m->reading = false;
         return fut_error_raise(L, "TransferError", "cannot decode the results of a chunk: %s",
                                m->reader.message);

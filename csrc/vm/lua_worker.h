@@ -17,7 +17,7 @@
 enum fut_call {
     FUT_CALL_ONE = 'c',   /* a sequence: function, arguments. Outcome: a sequence of results */
     FUT_CALL_CHUNK = 'k', /* a sequence: function; then a sequence of arguments per item. Outcome:
-                             per item a byte (fut_item) and a sequence */
+                             per item a sequence, and a byte (fut_item) that says of what */
     FUT_CALL_QUIET = 'q', /* like ONE, its results are dropped: initializers */
 };
 

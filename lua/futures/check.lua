@@ -3,7 +3,8 @@
 
 local check = {}
 
---- Raises misuse at the caller of the function that calls this one; `up` more levels further out.
+--- Raises misuse at the caller of the function that calls this one; `up` more levels further
+--- out.
 function check.misuse(n, name, message, up)
     error(("bad argument #%d to '%s' (%s)"):format(n, name, message), 3 + (up or 0))
 end
@@ -32,7 +33,8 @@ function check.timeout(value)
     return value == nil or (math.type(value) ~= nil and value == value)
 end
 
--- What an option must be: the words for it, and the value as it is used, or nil when it is wrong.
+-- What an option must be: the words for it, and the value as it is used, or nil when it is
+-- wrong.
 local kinds = {
     ["integer from 1"] = check.positive_integer,
     ["number of seconds"] = function(value) return check.timeout(value) and value or nil end,
@@ -42,8 +44,8 @@ local kinds = {
     ["array"] = function(value) return type(value) == "table" and value or nil end,
 }
 
---- Checks a table of options against `known`: option → kind; gives a copy. Unknown names and wrong kinds are
---- misuse of argument n of `name`, raised at the caller of the caller.
+--- Checks a table of options against `known`: option → kind; gives a copy. Unknown names and
+--- wrong kinds are misuse of argument n of `name`, raised at the caller of the caller.
 function check.options(options, known, n, name)
     if type(options) ~= "table" then
         check.misuse(n, name, "table expected, got " .. check.shown(options), 1)
@@ -56,7 +58,9 @@ function check.options(options, known, n, name)
         end
         checked[option] = kinds[kind](value)
         if checked[option] == nil then
-            check.misuse(n, name, ("option '%s': %s expected, got %s"):format(option, kind, check.shown(value)), 1)
+            local got = check.shown(value)
+            local message = ("option '%s': %s expected, got %s"):format(option, kind, got)
+            check.misuse(n, name, message, 1)
         end
     end
     return checked

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- The error classes of the library.
--- An error object is a table with `name` and `message` whose metatable is its class. The classes are fields of this
--- module, so an object that travels to another Lua state has the same class there.
+-- An error object is a table with `name` and `message` whose metatable is its class. The
+-- classes are fields of this module, so an object that travels to another Lua state has the
+-- same class there.
 
 local errors = {}
 
@@ -22,7 +23,8 @@ local function new_class(parent, name)
     return setmetatable(class, { __index = parent, __tostring = class_name })
 end
 
---- A new class below `parent`. Keep it as a field of a loaded module if its objects are to travel.
+--- A new class below `parent`. Keep it as a field of a loaded module if its objects are to
+--- travel.
 function errors.subclass(parent, name)
     if parents[parent] == nil then
         error("bad argument #1 to 'subclass' (error class expected)", 2)
@@ -44,7 +46,8 @@ function errors.new(class, message, fields)
     return setmetatable(object, class)
 end
 
---- Is `value` an error object of this library; with `class`, one of that class or of a class below it?
+--- Is `value` an error object of this library; with `class`, one of that class or of a class
+--- below it?
 function errors.iserror(value, class)
     if class ~= nil and parents[class] == nil then
         error("bad argument #2 to 'iserror' (error class expected)", 2)

@@ -26,19 +26,14 @@ local view_options = {
     ordered = "boolean",
 }
 
-local function new_view(ex, outer, options)
-    local merged = {}
-    for option, value in pairs(outer) do merged[option] = value end
-    for option, value in pairs(options) do merged[option] = value end
-    return setmetatable({ executor = ex, options = merged }, View)
-end
+local no_options = {}
 
-local function start_map(ex, options, fn, sources)
-    local function submit(...)
-        if select("#", ...) == 0 then return nil end
-        return ex:submit(fn, ...)
-    end
-    return Map.new(ex, submit, options, fn, sources)
+-- The executor and the options behind an executor or a view.
+local function parts(self, method)
+    local meta = debug.getmetatable(self)
+    if meta == core.Executor then return self, no_options end
+    if meta == View then return self.executor, self.options end
+    check.misuse(0, method, "executor expected, got " .. check.shown(self), 1)
 end
 
 local function check_function(fn, name)
@@ -47,17 +42,28 @@ local function check_function(fn, name)
     end
 end
 
-local no_options = {}
+-- Executors and views have these methods in common.
+local methods = {}
 
-function Executor.map(self, fn, ...)
+function methods.map(self, fn, ...)
+    local ex, options = parts(self, "map")
     check_function(fn, "map")
     local sources = table.pack(...)
     Map.check_sources(sources)
-    return start_map(self, no_options, fn, sources)
+    local function submit(...)
+        if select("#", ...) == 0 then return nil end
+        return ex:submit(fn, ...)
+    end
+    return Map.new(ex, submit, options, fn, sources)
 end
 
-function Executor.with(self, options)
-    return new_view(self, no_options, check.options(options, view_options, 1, "with"))
+function methods.with(self, options)
+    local ex, outer = parts(self, "with")
+    local merged = check.options(options, view_options, 1, "with")
+    for option, value in pairs(outer) do
+        if merged[option] == nil then merged[option] = value end
+    end
+    return setmetatable({ executor = ex, options = merged }, View)
 end
 
 local shutdown_options = {
@@ -66,42 +72,29 @@ local shutdown_options = {
     timeout = "number of seconds",
 }
 
-function Executor.shutdown(self, options)
+function methods.shutdown(self, options)
+    local ex = parts(self, "shutdown")
     options = check.options(options or no_options, shutdown_options, 1, "shutdown")
-    return self:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
+    return ex:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
 end
 
-function core.Executor.__close(self, problem)
-    self:_shutdown(true, problem ~= nil)
+-- `local ex <close>`: left by an error, what has not started is cancelled first.
+local function close(self, problem)
+    parts(self, "close"):_shutdown(true, problem ~= nil)
 end
+
+for name, method in pairs(methods) do
+    Executor[name], View[name] = method, method
+end
+core.Executor.__close, View.__close = close, close
 
 function View.submit(self, fn, ...)
     check_function(fn, "submit")
     return self.executor:submit(fn, ...)
 end
 
-function View.map(self, fn, ...)
-    check_function(fn, "map")
-    local sources = table.pack(...)
-    Map.check_sources(sources)
-    return start_map(self.executor, self.options, fn, sources)
-end
-
-function View.with(self, options)
-    return new_view(self.executor, self.options, check.options(options, view_options, 1, "with"))
-end
-
-function View.shutdown(self, options)
-    options = check.options(options or no_options, shutdown_options, 1, "shutdown")
-    return self.executor:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
-end
-
 function View.stats(self)
     return self.executor:stats()
-end
-
-function View.__close(self, problem)
-    self.executor:_shutdown(true, problem ~= nil)
 end
 
 function View.__tostring(self)
@@ -133,7 +126,8 @@ function executor.ThreadPoolExecutor(options)
     options = check.options(options, thread_options, 1, "ThreadPoolExecutor")
     local workers = options.max_workers or math.min(32, core.cpu_count() + 4)
     if workers > MAX_WORKERS then
-        check.misuse(1, "ThreadPoolExecutor", ("max_workers: at most %d, got %d"):format(MAX_WORKERS, workers))
+        check.misuse(1, "ThreadPoolExecutor",
+            ("max_workers: at most %d, got %d"):format(MAX_WORKERS, workers))
     end
     pools_made = pools_made + 1
     local prefix = options.thread_name_prefix or "ThreadPoolExecutor-" .. pools_made

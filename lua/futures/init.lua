@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Concurrency for Lua 5.4: executors that run functions in threads, and futures of their results.
+--- Concurrency for Lua 5.4: executors that run functions in threads, and futures of their
+--- results.
 
 local core = require "futures.core"
 local errors = require "futures.errors"
@@ -14,9 +15,9 @@ local futures = {
 
     wait = waiting.wait,
     as_completed = waiting.as_completed,
-    FIRST_COMPLETED = waiting.FIRST_COMPLETED,
-    FIRST_EXCEPTION = waiting.FIRST_EXCEPTION,
-    ALL_COMPLETED = waiting.ALL_COMPLETED,
+    FIRST_COMPLETED = waiting.modes.FIRST_COMPLETED,
+    FIRST_EXCEPTION = waiting.modes.FIRST_EXCEPTION,
+    ALL_COMPLETED = waiting.modes.ALL_COMPLETED,
 
     poll = core.poll,
     sleep = core.sleep,
@@ -27,8 +28,9 @@ local futures = {
     iserror = errors.iserror,
 }
 
-for _, name in ipairs { "Error", "CancelledError", "TimeoutError", "InvalidStateError", "TransferError",
-    "WorkerLostError", "QueueFullError", "BrokenExecutor", "BrokenThreadPool", "BrokenProcessPool" } do
+for _, name in ipairs { "Error", "CancelledError", "TimeoutError", "InvalidStateError",
+    "TransferError", "WorkerLostError", "QueueFullError", "BrokenExecutor", "BrokenThreadPool",
+    "BrokenProcessPool" } do
     futures[name] = errors[name]
 end
 

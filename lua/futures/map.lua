@@ -3,8 +3,9 @@
 --
 --   sources --row--> submit --> window of futures --step--> index, results
 --
--- The window is a queue by position; unordered maps watch it and take positions as they are done. With
--- a chunk size each future carries many rows, which csrc/bind/map.c packs and takes out.
+-- The window is a queue by position; unordered maps watch it and take positions as they are
+-- done. With a chunk size each future carries many rows, which csrc/bind/map.c packs and takes
+-- out.
 
 local check = require "futures.check"
 local core = require "futures.core"
@@ -20,7 +21,8 @@ function Map.check_sources(sources)
     if #sources == 0 then check.misuse(2, "map", "a source expected, got none", 1) end
     for i, source in ipairs(sources) do
         if type(source) ~= "table" and not check.callable(source) then
-            check.misuse(i + 1, "map", "array or callable value expected, got " .. check.shown(source), 1)
+            check.misuse(i + 1, "map",
+                "array or callable value expected, got " .. check.shown(source), 1)
         end
     end
 end
@@ -55,7 +57,8 @@ local function submit_next(state)
     return true
 end
 
--- During the iteration: what goes wrong with a later row is raised at its position, and ends the sources.
+-- During the iteration: what goes wrong with a later row is raised at its position, and ends
+-- the sources.
 local function submit_later(state)
     if state.ended then return end
     local ok, problem = pcall(submit_next, state)
@@ -75,7 +78,8 @@ local function raise_timeout(state)
         if not future:done() then unfinished = unfinished + 1 end
     end
     Map.close(state.object)
-    error(errors.new(errors.TimeoutError, ("%d (of %d) futures unfinished"):format(unfinished, state.last)), 0)
+    local message = ("%d (of %d) futures unfinished"):format(unfinished, state.last)
+    error(errors.new(errors.TimeoutError, message), 0)
 end
 
 -- The position of the next future that is done, or nil at the end.
@@ -115,7 +119,8 @@ function Map.close(self)
     for _, future in pairs(futures) do future:cancel() end
 end
 
---- The first result of each item, by index, and their number `n`. Raises the first error, then cancels the rest.
+--- The first result of each item, by index, and their number `n`. Raises the first error, then
+--- cancels the rest.
 function Map.totable(self)
     local closing <close> = self -- luacheck: ignore 211
     local results = { n = 0 }
@@ -130,9 +135,10 @@ core.map.metatable.__index = { close = Map.close, totable = Map.totable }
 core.map.metatable.__close = Map.close
 core.map.metatable.__name = "futures.Map"
 
---- The iterator over fn's results for the rows of `sources`, with what a generic `for` needs to close it.
---- `submit(...)` submits one row and gives its future, or nil when called without a value; chunks go to
---- `executor`. What is due at the call is submitted here; an error there cancels what came before it.
+--- The iterator over fn's results for the rows of `sources`, with what a generic `for` needs to
+--- close it. `submit(...)` submits one row and gives its future, or nil when called without a
+--- value; chunks go to `executor`. What is due at the call is submitted here; an error there
+--- cancels what came before it.
 function Map.new(executor, submit, options, fn, sources)
     local object = core.map.new(advance, plain_sources(sources))
     local chunksize = options.chunksize or 1

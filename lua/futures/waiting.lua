@@ -1,20 +1,24 @@
 -- SPDX-License-Identifier: MIT
--- wait and as_completed: whatever holds the user's futures becomes an array of distinct ones for the core.
+-- wait and as_completed: whatever holds the user's futures becomes an array of distinct ones
+-- for the core.
 
 local check = require "futures.check"
 local core = require "futures.core"
 
 local waiting = {
-    FIRST_COMPLETED = "FIRST_COMPLETED",
-    FIRST_EXCEPTION = "FIRST_EXCEPTION",
-    ALL_COMPLETED = "ALL_COMPLETED",
+    modes = {
+        FIRST_COMPLETED = "FIRST_COMPLETED",
+        FIRST_EXCEPTION = "FIRST_EXCEPTION",
+        ALL_COMPLETED = "ALL_COMPLETED",
+    },
 }
 
 local function adder(name)
     local array, seen = {}, {}
     return array, function(future, where)
         if not core.isfuture(future) then
-            check.misuse(1, name, ("future expected%s, got %s"):format(where, check.shown(future)), 2)
+            local got = check.shown(future)
+            check.misuse(1, name, ("future expected%s, got %s"):format(where, got), 2)
         end
         if not seen[future] then
             seen[future] = true
@@ -47,7 +51,7 @@ end
 
 function waiting.wait(futures, timeout, return_when)
     check_timeout(timeout, "wait")
-    if return_when ~= nil and not waiting[return_when] or type(return_when) == "function" then
+    if return_when ~= nil and not waiting.modes[return_when] then
         check.misuse(3, "wait", "FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED expected, got "
             .. check.shown(return_when))
     end
