@@ -63,6 +63,7 @@ static int executor_submit(lua_State *L) {
     encode_call(L, 2, n, &t->call);
     enum fut_err err = ex->ops->submit(ex, &t, 1);
     if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
+    lua_settop(L, n + 2); /* the handle */
     return 1;
 }
 
