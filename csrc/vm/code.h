@@ -25,6 +25,7 @@ struct fut_code {
     /* Upvalue (from 0) through which the code reaches its globals, or -1: what lua_load calls the
      * first upvalue may be any. Only the names say which one is _ENV. */
     int env;
+    bool sets_env; /* the code assigns that upvalue: a closure of it is not used twice */
     /* Names of globals that the code and the functions inside it read through that upvalue:
      * sorted, each once, zero-terminated, one after the other. */
     uint32_t nglobals;
@@ -36,5 +37,14 @@ struct fut_code {
     const unsigned char *factory;
     size_t factory_len;
 };
+
+extern const struct fut_object_type fut_code_type;
+
+/* fut_code_new(L, index, bytes, len): code of the Lua function at index, whose dump the bytes are,
+ * with a count for the caller; NULL when memory is short. May raise a Lua memory error. */
+struct fut_code *fut_code_new(lua_State *L, int index, const unsigned char *bytes, size_t len);
+
+/* fut_code_hash(bytes, len): what is in `hash`. */
+uint64_t fut_code_hash(const unsigned char *bytes, size_t len);
 
 #endif

@@ -41,7 +41,9 @@ enum fut_err fut_decoder_sequence(struct fut_decoder *d, lua_State *L, int *n);
 enum fut_err fut_decoder_byte(struct fut_decoder *d, unsigned char *byte);
 
 /* fut_decoder_done(d): nothing is left. */
-static inline bool fut_decoder_done(const struct fut_decoder *d) { return d->at == d->end; }
+static inline bool fut_decoder_done(const struct fut_decoder *d) {
+    return d->at == d->end;
+}
 
 /* fut_payload_plain(payload): the bytes hold only nil, booleans, numbers and strings, so that
  * decoding twice gives the same values twice. */

@@ -24,15 +24,17 @@ struct fut_encoder;
 
 /* What the values are in the eyes of the user: how a path in a message starts. */
 enum fut_role {
-    FUT_ROLE_CALL,   /* first value: "function", the others: "argument 1", ... */
-    FUT_ROLE_RESULT, /* "result 1", ... */
-    FUT_ROLE_ERROR,  /* "error" */
-    FUT_ROLE_VALUE,  /* "value 1", ... */
+    FUT_ROLE_CALL,      /* first value: "function", the others: "argument 1", ... */
+    FUT_ROLE_ARGUMENTS, /* "argument 1", ... */
+    FUT_ROLE_RESULT,    /* "result 1", ... */
+    FUT_ROLE_ERROR,     /* "error" */
+    FUT_ROLE_VALUE,     /* "value 1", ... */
 };
 
 struct fut_route {
-    bool process; /* the reader is another process: no functions home, no handles, no addresses */
-    bool home;    /* from a worker back to the state that reads the outcome */
+    bool
+        process; /* the reader is another process: no functions home, no handles, no addresses */
+    bool home;   /* from a worker back to the state that reads the outcome */
 };
 
 /* fut_encoder_begin(L, route): starts a payload. The encoder stays valid, and is kept alive by the
@@ -60,7 +62,7 @@ const char *fut_encoder_message(const struct fut_encoder *e);
 
 /* fut_encode(L, route, first, n, role, out, message): begin, one sequence, end. On error `out` is
  * empty and *message (unless message is NULL) points to the text, valid until the next begin. */
-enum fut_err fut_encode(lua_State *L, struct fut_route route, int first, int n, enum fut_role role,
-                        struct fut_payload *out, const char **message);
+enum fut_err fut_encode(lua_State *L, struct fut_route route, int first, int n,
+                        enum fut_role role, struct fut_payload *out, const char **message);
 
 #endif

@@ -22,7 +22,8 @@ struct fut_handle_class {
     /* opens the class in a state that meets it for the first time (requires the module); may be
      * NULL. */
     void (*open)(lua_State *L);
-    bool home_to_process; /* reserved: no class may travel to a process today */
+    /* sent(L, index): the userdata at index is about to travel; may be NULL. May raise. */
+    void (*sent)(lua_State *L, int index);
 };
 
 /* fut_handle_class_add(c): makes a class known to the process. Once per class, at module load;
@@ -30,7 +31,7 @@ struct fut_handle_class {
 void fut_handle_class_add(const struct fut_handle_class *c);
 
 /* fut_handle_test(L, index): the object behind the userdata at index, not counted, when its
- * metatable is that of a known class; else NULL. */
+ * metatable is that of a known class; else NULL. For the encoder: tells the class (`sent`). */
 struct fut_object *fut_handle_test(lua_State *L, int index);
 
 /* fut_handle_push(L, object): pushes the userdata for object; false when its class is unknown. */

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/codec.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "vm/known.h"
+#include "vm/loader.h"
+#include "vm/names.h"
+
+/* Its address is the registry key. */
+static const char codec_key;
+
+/* Objects may still be sent while a closing state runs its finalizers; those find the codec
+ * empty, and what they make it forgets at once. */
+static int codec_gc(lua_State *L) {
+    struct fut_codec *c = lua_touserdata(L, 1);
+    c->closed = true;
+    if (!c->open) {
+        for (int i = 0; i < FUT_CODEC_REFS && c->refs[i] != 0; i++)
+            luaL_unref(L, LUA_REGISTRYINDEX, c->refs[i]);
+    }
+    fut_known_forget(c);
+    fut_loader_forget(c);
+    fut_map_deinit(&c->codes_at);
+    fut_map_deinit(&c->modules);
+    fut_map_deinit(&c->loaded_at);
+    fut_free(c->codes);
+    fut_free(c->loaded);
+    c->codes = c->loaded = NULL;
+    c->codes_cap = c->loaded_cap = 0;
+    fut_buf_deinit(&c->scratch);
+    return 0;
+}
+
+static void push_table(lua_State *L, const char *mode) {
+    lua_newtable(L);
+    if (!mode) return;
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+}
+
+static void push_initial(lua_State *L, enum fut_codec_ref ref) {
+    switch (ref) {
+    case FUT_REF_KNOWN:
+    case FUT_REF_OWN:
+        push_table(L, "v");
+        break;
+    case FUT_REF_IDENTITY:
+        push_table(L, "k");
+        break;
+    case FUT_REF_STANDARD:
+        fut_names_standard(L);
+        break;
+    case FUT_REF_LOADED:
+        luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+        break;
+    case FUT_REF_REQUIRE:
+        lua_getglobal(L, "require");
+        break;
+    case FUT_REF_INDEX:
+        lua_pushliteral(L, "__index");
+        break;
+    case FUT_REF_PERSIST:
+        lua_pushliteral(L, "__persist");
+        break;
+    default:
+        push_table(L, NULL);
+        break;
+    }
+}
+
+static struct fut_codec *codec_open(lua_State *L) {
+    luaL_checkstack(L, 10, "codec");
+    struct fut_codec *c = lua_newuserdatauv(L, sizeof *c, 0);
+    memset(c, 0, sizeof *c);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, codec_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    for (int i = 0; i < FUT_CODEC_REFS; i++) {
+        push_initial(L, (enum fut_codec_ref)i);
+        c->refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &codec_key);
+    c->open = true;
+    return c;
+}
+
+struct fut_codec *fut_codec_get(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &codec_key);
+    struct fut_codec *c = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return c ? c : codec_open(L);
+}
+
+void fut_codec_raise(lua_State *L) {
+    lua_pushliteral(L, "not enough memory");
+    lua_error(L);
+    abort();
+}

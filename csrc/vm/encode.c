@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/encode.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "vm/encoder.h"
+#include "vm/known.h"
+
+/* What an encoder keeps between uses; more is given back. */
+enum { KEEP_BYTES = 1 << 20, KEEP_SLOTS = 1 << 16, KEEP_FRAMES = 4096 };
+
+static void drop_refs(struct fut_encoder *e) {
+    while (e->nrefs > 0) fut_object_drop(e->refs[--e->nrefs]);
+}
+
+static int encoder_gc(lua_State *L) {
+    struct fut_encoder *e = lua_touserdata(L, 1);
+    drop_refs(e);
+    fut_free(e->refs);
+    fut_free(e->frames);
+    fut_free(e->needy);
+    fut_buf_deinit(&e->out);
+    fut_buf_deinit(&e->message);
+    fut_map_deinit(&e->seen);
+    struct fut_codec *c = e->codec;
+    memset(e, 0, sizeof *e);
+    e->codec = c;
+    return 0;
+}
+
+/* Pushes a new encoder, which is the state's one from now on. */
+static struct fut_encoder *encoder_new(struct fut_codec *c, lua_State *L) {
+    struct fut_encoder *e = lua_newuserdatauv(L, sizeof *e, 0);
+    memset(e, 0, sizeof *e);
+    e->codec = c;
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, encoder_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    fut_codec_push(c, L, FUT_REF_ENCODER);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pop(L, 1);
+    c->encoder = e;
+    return e;
+}
+
+static void push_current(const struct fut_codec *c, lua_State *L) {
+    fut_codec_push(c, L, FUT_REF_ENCODER);
+    lua_rawgeti(L, -1, 1);
+    lua_replace(L, -2);
+}
+
+/* The state's encoder, or a new one when that is busy: in use further down the C stack, or left so
+ * by an error. It is on the stack only when it is new. */
+static struct fut_encoder *take(lua_State *L, struct fut_route route) {
+    struct fut_codec *c = fut_codec_get(L);
+    struct fut_encoder *e = c->encoder;
+    if (!e || e->busy) {
+        luaL_checkstack(L, 10, "encoder");
+        e = encoder_new(c, L);
+        lua_pop(L, 1);
+    }
+    e->busy = true;
+    e->fresh = false;
+    e->route = route;
+    return e;
+}
+
+static void release(struct fut_encoder *e) {
+    struct fut_codec *c = e->codec;
+    e->busy = false;
+    fut_buf_trim(&e->out, KEEP_BYTES);
+    fut_map_trim(&e->seen, KEEP_SLOTS);
+    if (e->frames_cap > KEEP_FRAMES) {
+        fut_free(e->frames);
+        e->frames = NULL;
+        e->frames_cap = 0;
+    }
+    if (c->closed) fut_known_forget(c);
+}
+
+struct fut_encoder *fut_encoder_begin(lua_State *L, struct fut_route route) {
+    luaL_checkstack(L, 2, "encoder");
+    struct fut_encoder *e = take(L, route);
+    push_current(e->codec, L);
+    return e;
+}
+
+void fut_encoder_anchors(struct fut_encoder *e, lua_State *L) {
+    if (!lua_isnil(L, e->anchors)) return;
+    lua_newtable(L);
+    lua_replace(L, e->anchors);
+}
+
+int fut_encoder_anchor(struct fut_encoder *e, lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    fut_encoder_anchors(e, L);
+    lua_pushvalue(L, index);
+    lua_rawseti(L, e->anchors, ++e->nanchors);
+    return e->nanchors;
+}
+
+/* The other code may begin an encoder, find this one busy and take its place in the registry. */
+void fut_encoder_protect(struct fut_encoder *e, lua_State *L) {
+    if (e->codec->encoder != e || e->protected) return;
+    push_current(e->codec, L);
+    fut_encoder_anchor(e, L, -1);
+    lua_pop(L, 1);
+    e->protected = true;
+}
+
+enum fut_err fut_encoder_ref(struct fut_encoder *e, struct fut_object *object,
+                             uint32_t *index) {
+    enum { LOOK_BACK = 8 };
+    for (uint32_t i = e->nrefs; i > 0 && i + LOOK_BACK > e->nrefs; i--) {
+        if (e->refs[i - 1] == object) {
+            *index = i - 1;
+            return FUT_OK;
+        }
+    }
+    if (e->nrefs == e->refs_cap) {
+        uint32_t cap = e->refs_cap ? e->refs_cap * 2 : 8;
+        if (cap < e->refs_cap) return FUT_ENOMEM;
+        struct fut_object **refs = fut_realloc(e->refs, cap * sizeof(*refs));
+        if (!refs) return FUT_ENOMEM;
+        e->refs = refs;
+        e->refs_cap = cap;
+    }
+    fut_object_hold(object);
+    *index = e->nrefs;
+    e->refs[e->nrefs++] = object;
+    return FUT_OK;
+}
+
+static void start(struct fut_encoder *e, lua_State *L, enum fut_role role) {
+    e->start = e->out.len;
+    fut_map_clear(&e->seen);
+    lua_pushglobaltable(L);
+    e->globals = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    e->anchors = lua_gettop(L);
+    e->nanchors = 0;
+    e->protected = false;
+    e->depth = 0;
+    e->nneedy = 0;
+    e->role = role;
+    e->global = NULL;
+}
+
+static enum fut_err put_values(struct fut_encoder *e, lua_State *L, int first, int n) {
+    enum fut_err err = FUT_OK;
+    bool compound = false;
+    for (e->root = 0; e->root < n && err == FUT_OK; e->root++) {
+        if (!fut_is_scalar(lua_type(L, first + e->root))) compound = true;
+        err = fut_encoder_value(e, L, first + e->root);
+    }
+    if (err == FUT_OK) err = fut_encoder_globals(e, L);
+    if (err == FUT_OK) err = fut_encoder_put(e, FUT_TAG_NIL, NULL, 0);
+    if (err == FUT_OK && compound) e->out.data[e->start] |= 1;
+    return err;
+}
+
+enum fut_err fut_encoder_sequence(struct fut_encoder *e, lua_State *L, int first, int n,
+                                  enum fut_role role) {
+    luaL_checkstack(L, 20, "values to encode");
+    int top = lua_gettop(L);
+    uint32_t nrefs = e->nrefs;
+    start(e, L, role);
+    unsigned char *to = fut_buf_reserve(&e->out, FUT_VARINT_MAX);
+    enum fut_err err = FUT_ENOMEM;
+    if (to) {
+        e->out.len = (size_t)(fut_put_varint(to, (uint64_t)n << 1) - e->out.data);
+        err = put_values(e, L, first, n);
+    }
+    if (err != FUT_OK) {
+        e->out.len = e->start;
+        while (e->nrefs > nrefs) fut_object_drop(e->refs[--e->nrefs]);
+    }
+    lua_settop(L, top);
+    return err;
+}
+
+enum fut_err fut_encoder_byte(struct fut_encoder *e, unsigned char byte) {
+    return fut_buf_append(&e->out, &byte, 1) ? FUT_OK : FUT_ENOMEM;
+}
+
+enum fut_err fut_encoder_end(struct fut_encoder *e, struct fut_payload *out) {
+    enum fut_err err = fut_payload_init_buf(out, &e->out, e->refs, e->nrefs);
+    if (err == FUT_OK) e->nrefs = 0;
+    drop_refs(e);
+    release(e);
+    return err;
+}
+
+void fut_encoder_abandon(struct fut_encoder *e) {
+    drop_refs(e);
+    release(e);
+}
+
+const char *fut_encoder_message(const struct fut_encoder *e) {
+    return e->message.data ? (const char *)e->message.data : "value cannot travel";
+}
+
+enum fut_err fut_encode(lua_State *L, struct fut_route route, int first, int n,
+                        enum fut_role role, struct fut_payload *out, const char **message) {
+    struct fut_encoder *e = take(L, route);
+    enum fut_err err = fut_encoder_sequence(e, L, first, n, role);
+    if (err == FUT_OK) return fut_encoder_end(e, out);
+    if (message) *message = fut_encoder_message(e);
+    fut_encoder_abandon(e);
+    return err;
+}
