@@ -28,7 +28,7 @@ enum fut_codec_ref {
     FUT_REF_IDENTITY, /* weak keys: metatable -> its identity, as a string of its bytes */
     FUT_REF_OWN,      /* weak values: identity given here -> metatable */
     FUT_REF_CODE,     /* index * 2 + 1 -> reusable closure, index * 2 + 2 -> factory */
-    FUT_REF_ENCODER,  /* 1 -> the encoder */
+    FUT_REF_ENCODER,  /* the encoder, or false */
     FUT_REF_LOADED,   /* package.loaded */
     FUT_REF_REQUIRE,  /* the function require */
     FUT_REF_INDEX,    /* "__index" */

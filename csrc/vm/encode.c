@@ -39,22 +39,14 @@ static struct fut_encoder *encoder_new(struct fut_codec *c, lua_State *L) {
     lua_pushcfunction(L, encoder_gc);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
-    fut_codec_push(c, L, FUT_REF_ENCODER);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, 1);
-    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, LUA_REGISTRYINDEX, c->refs[FUT_REF_ENCODER]);
     c->encoder = e;
     return e;
 }
 
-static void push_current(const struct fut_codec *c, lua_State *L) {
-    fut_codec_push(c, L, FUT_REF_ENCODER);
-    lua_rawgeti(L, -1, 1);
-    lua_replace(L, -2);
-}
-
 /* The state's encoder, or a new one when that is busy: in use further down the C stack, or left so
- * by an error. It is on the stack only when it is new. */
+ * by an error. */
 static struct fut_encoder *take(lua_State *L, struct fut_route route) {
     struct fut_codec *c = fut_codec_get(L);
     struct fut_encoder *e = c->encoder;
@@ -85,7 +77,7 @@ static void release(struct fut_encoder *e) {
 struct fut_encoder *fut_encoder_begin(lua_State *L, struct fut_route route) {
     luaL_checkstack(L, 2, "encoder");
     struct fut_encoder *e = take(L, route);
-    push_current(e->codec, L);
+    fut_codec_push(e->codec, L, FUT_REF_ENCODER);
     return e;
 }
 
@@ -106,7 +98,7 @@ int fut_encoder_anchor(struct fut_encoder *e, lua_State *L, int index) {
 /* The other code may begin an encoder, find this one busy and take its place in the registry. */
 void fut_encoder_protect(struct fut_encoder *e, lua_State *L) {
     if (e->codec->encoder != e || e->protected) return;
-    push_current(e->codec, L);
+    fut_codec_push(e->codec, L, FUT_REF_ENCODER);
     fut_encoder_anchor(e, L, -1);
     lua_pop(L, 1);
     e->protected = true;

@@ -5,12 +5,13 @@
  * among them need; sequences share nothing with each other. A task's call is one sequence
  * `function, arguments...`, its outcome one sequence of results; a chunk of a map has many.
  *
- * STATE: one per lua_State, a userdata in the registry, made at first use; its buffers are used
- * again and again. A nested use (a __persist function that submits) gets one of its own.
+ * STATE: one per lua_State, a userdata, made at first use; its buffers are used again and again. A
+ * nested use (Lua code that submits while another encoder is at work) gets one of its own.
  * ERRORS: a value that cannot travel makes the calls return FUT_ETRANSFER with the path and the
- * reason in fut_encoder_message. Calls may raise a Lua memory error, or an error of a __persist
- * function; then the encoder is left busy and simply replaced at the next begin: nothing leaks,
- * the collector frees it. No C memory but the encoder's own is held across Lua calls.
+ * reason in fut_encoder_message; what the sequence had appended is gone, and the encoder is as it
+ * was before. Calls may raise a Lua memory error, or an error of a __persist function; then the
+ * encoder is left busy and simply replaced at the next begin: nothing leaks, the collector frees it.
+ * No C memory but the encoder's own is held across Lua calls.
  * THREADS: that of its lua_State. */
 #ifndef FUT_VM_ENCODE_H
 #define FUT_VM_ENCODE_H
@@ -37,8 +38,8 @@ struct fut_route {
     bool home;   /* from a worker back to the state that reads the outcome */
 };
 
-/* fut_encoder_begin(L, route): starts a payload. The encoder stays valid, and is kept alive by the
- * registry of L, until end or abandon. */
+/* fut_encoder_begin(L, route): starts a payload, and pushes one value, which keeps the encoder alive:
+ * it stays on the stack until end or abandon, whatever Lua code runs meanwhile. */
 struct fut_encoder *fut_encoder_begin(lua_State *L, struct fut_route route);
 
 /* fut_encoder_sequence(e, first, n, role): appends the n values at stack index `first` (absolute)
@@ -60,8 +61,8 @@ void fut_encoder_abandon(struct fut_encoder *e);
  * upvalue 'sock': userdata (FILE*) cannot travel". */
 const char *fut_encoder_message(const struct fut_encoder *e);
 
-/* fut_encode(L, route, first, n, role, out, message): begin, one sequence, end. On error `out` is
- * empty and *message (unless message is NULL) points to the text, valid until the next begin. */
+/* fut_encode(L, route, first, n, role, out, message): begin, one sequence, end; leaves the stack as it
+ * was. On error `out` is empty and *message (unless message is NULL) points to the text, valid until the next begin. */
 enum fut_err fut_encode(lua_State *L, struct fut_route route, int first, int n,
                         enum fut_role role, struct fut_payload *out, const char **message);
 
