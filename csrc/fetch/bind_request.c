@@ -24,7 +24,7 @@ static bool read_bytes(lua_State *L, int index, const char *key, struct fut_buf 
     if (found) {
         size_t len;
         const char *bytes = lua_tolstring(L, -1, &len);
-        check_memory(L, fut_buf_append(to, bytes, len));
+        if (len > 0) check_memory(L, fut_buf_append(to, bytes, len));
     }
     lua_pop(L, 1);
     return found;

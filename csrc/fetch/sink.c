@@ -47,6 +47,7 @@ static enum fut_sink_result write_file(int fd, const char *bytes, size_t n) {
 
 enum fut_sink_result fut_sink_write(struct fut_sink *s, const void *bytes, size_t n) {
     if (n > s->limit - s->received) return FUT_SINK_FULL;
+    if (n == 0) return FUT_SINK_OK;
     if (s->part_path) {
         enum fut_sink_result result = write_file(s->fd, bytes, n);
         if (result != FUT_SINK_OK) return result;

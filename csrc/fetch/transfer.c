@@ -116,8 +116,10 @@ static double seconds_of(CURL *easy, CURLINFO which) {
 
 static void take_times(struct fut_transfer *t) {
     struct fut_times *s = &t->times;
-    s->dns += seconds_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
-    s->connect += seconds_of(t->easy, CURLINFO_CONNECT_TIME_T);
+    double dns = seconds_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
+    double connect = seconds_of(t->easy, CURLINFO_CONNECT_TIME_T);
+    s->dns += dns;
+    s->connect += connect > dns ? connect : dns; /* 0 where a connection was open already */
     s->tls += seconds_of(t->easy, CURLINFO_APPCONNECT_TIME_T);
     s->first_byte = (double)(t->hop_began - t->began) / 1e9 +
                     seconds_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T);

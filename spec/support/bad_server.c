@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -279,6 +280,10 @@ static bool read_request(struct exchange *x) {
         if (n <= 0) return false;
         x->len += (size_t)n;
         x->request[x->len] = '\0';
+        if (x->request[0] == 0x16) { /* somebody wants to speak TLS */
+            send_text(x->fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+            return false;
+        }
         char *end = wanted ? NULL : strstr(x->request, "\r\n\r\n");
         if (end) wanted = (size_t)(end + 4 - x->request) + body_length(x->request);
         if (wanted && x->len >= wanted) return sscanf(x->request, "%*s %2047s", x->target) == 1;
@@ -341,6 +346,8 @@ static void *serve(void *argument) {
         pthread_t thread;
         if (!x) abort();
         x->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int at_once = 1;
+        setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
         if (x->fd < 0 || pthread_create(&thread, NULL, converse, x) != 0) {
             free(x);
             continue;

@@ -9,7 +9,7 @@ local function program()
     return server.quote(server.build_dir() .. "/bad_server")
 end
 
---- Returns a server object with `url`, `deaf` (connecting never ends), `refused` (nobody there).
+--- Returns a server object with `url`, `deaf` (connects never end), `refused` (nobody there).
 function bad_server.start()
     local self = server.start("exec " .. program(), 3)
     self.url = assert(self.lines[1]:match("^listening on (%S+)$"))

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Programs that serve while a spec runs. Each ends when its standard input closes, at the latest
--- when this process ends, however it ends.
+-- Programs that serve while a spec runs. Each ends when its standard input closes, which is at
+-- the latest when this process ends, however it ends.
 
 local server = {}
 
