@@ -3,7 +3,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
+#include <stdio.h>
 
 /* Starts until the injected failure; 0 means none. */
 static atomic_int fail_after;
@@ -28,19 +28,8 @@ enum fut_err fut_thread_start(pthread_t *thread, void *(*main)(void *), void *ar
 
 void fut_thread_set_name(const char *name) {
 #if defined(__linux__)
-    enum { MAX = 15 };
-    char shown[MAX + 1];
-    size_t len = strlen(name);
-    if (len <= MAX) {
-        memcpy(shown, name, len + 1);
-    } else { /* keep the number at the end */
-        const char *number = strrchr(name, '_');
-        size_t tail = number ? strlen(number) : 0;
-        if (tail > MAX) tail = 0;
-        memcpy(shown, name, MAX - tail);
-        memcpy(shown + MAX - tail, name + len - tail, tail);
-        shown[MAX] = '\0';
-    }
+    char shown[16]; /* as much as the kernel keeps; a longer name would be refused as a whole */
+    snprintf(shown, sizeof shown, "%s", name);
     pthread_setname_np(pthread_self(), shown);
 #elif defined(__APPLE__)
     pthread_setname_np(name);

@@ -82,10 +82,31 @@ void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome) {
     }
 }
 
-fut_time fut_check_timeout(lua_State *L, int arg) {
-    if (lua_isnoneornil(L, arg)) return FUT_NEVER;
-    luaL_checktype(L, arg, LUA_TNUMBER);
-    double seconds = lua_tonumber(L, arg);
-    luaL_argcheck(L, !isnan(seconds), arg, "timeout is not a number (nan)");
+int fut_misuse(lua_State *L, int n, const char *name, const char *format, ...) {
+    luaL_where(L, 1);
+    lua_pushfstring(L, "bad argument #%d to '%s' (", n, name);
+    va_list args;
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    lua_pushliteral(L, ")");
+    lua_concat(L, 4);
+    return lua_error(L);
+}
+
+fut_time fut_check_timeout(lua_State *L, int index, int n, const char *name) {
+    if (lua_isnoneornil(L, index)) return FUT_NEVER;
+    if (lua_type(L, index) != LUA_TNUMBER)
+        fut_misuse(L, n, name, "number expected, got %s", luaL_typename(L, index));
+    double seconds = lua_tonumber(L, index);
+    if (isnan(seconds)) fut_misuse(L, n, name, "number expected, got nan");
     return fut_deadline_after(seconds);
+}
+
+void fut_check_callable(lua_State *L, int index, int n, const char *name) {
+    if (lua_isfunction(L, index)) return;
+    if (luaL_getmetafield(L, index, "__call") == LUA_TNIL)
+        fut_misuse(L, n, name, "callable value expected, got %s",
+                   lua_isnone(L, index) ? "no value" : luaL_typename(L, index));
+    lua_pop(L, 1);
 }

@@ -31,13 +31,6 @@ static struct executor_handle *new_handle(lua_State *L) {
 
 /* ---- submit ---- */
 
-/* Raises when what is at arg cannot be called. */
-static void check_callable(lua_State *L, int arg) {
-    if (lua_isfunction(L, arg)) return;
-    if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) luaL_typeerror(L, arg, "callable value");
-    lua_pop(L, 1);
-}
-
 static void encode_call(lua_State *L, int first, int n, struct fut_payload *out) {
     struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){0});
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_ONE);
@@ -54,7 +47,7 @@ static void encode_call(lua_State *L, int first, int n, struct fut_payload *out)
 
 static int executor_submit(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
-    check_callable(L, 2);
+    fut_check_callable(L, 2, 1, "submit");
     int n = lua_gettop(L) - 1;
     struct fut_future_handle *h = fut_future_handle_new(L);
     struct fut_task *t = fut_task_new(ex);
@@ -73,7 +66,7 @@ static int executor_submit(lua_State *L) {
 static int executor_shutdown(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     bool wait = lua_toboolean(L, 2);
-    fut_time deadline = fut_check_timeout(L, 4);
+    fut_time deadline = fut_check_timeout(L, 4, 1, "shutdown");
     if (wait && fut_executor_current() == ex)
         return fut_error_raise(L, "Error", "cannot wait for the shutdown of an executor in a task of "
                                            "its own: it would wait for itself");
@@ -108,6 +101,7 @@ static int executor_stats(lua_State *L) {
         {"pending", s.pending},     {"running", s.running},
         {"submitted", s.submitted}, {"completed", s.completed},
         {"failed", s.failed},       {"cancelled", s.cancelled},
+        {"lost", s.lost},           {"retried", s.retried},
     };
     lua_createtable(L, 0, sizeof rows / sizeof rows[0]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -223,20 +217,17 @@ static int new_thread_pool(lua_State *L) {
 
 /* ---- travelling ---- */
 
-static void push_handle(lua_State *L, struct fut_object *object) {
+static void make_handle(lua_State *L, struct fut_object *object) {
     struct executor_handle *h = new_handle(L);
     fut_object_hold(object);
     h->executor = (struct fut_executor *)object;
 }
 
-static void open_module(lua_State *L) {
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "futures");
-    lua_call(L, 1, 0);
-}
-
 static const struct fut_handle_class thread_pool_class = {
-    &fut_thread_pool_type, FUT_EXECUTOR_TNAME, push_handle, open_module, NULL};
+    .type = &fut_thread_pool_type,
+    .tname = FUT_EXECUTOR_TNAME,
+    .make = make_handle,
+};
 
 static const luaL_Reg methods[] = {
     {"submit", executor_submit},

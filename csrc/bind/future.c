@@ -10,10 +10,6 @@
 #include "vm/decode.h"
 #include "vm/handle.h"
 
-/* Each state has one handle per future that came to it from elsewhere or was sent: this weak table
- * finds it by the future's address. A future that never travels is never in it. */
-static const char known_key;
-
 struct fut_future_handle *fut_future_handle_new(lua_State *L) {
     struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->future = NULL;
@@ -87,8 +83,7 @@ static int push_failure(lua_State *L, int index, const struct fut_outcome *o) {
     if (o->kind == FUT_OUTCOME_FAILURE)
         fut_error_push_failure(L, o);
     else
-        fut_error_push(L, "TransferError", "the outcome was set in another Lua state: %s",
-                       o->text ? o->text : "it cannot travel");
+        fut_error_push(L, "TransferError", "%s", o->text ? o->text : "not enough memory");
     fut_future_keep(L, index, 1);
     return push_kept(L, index);
 }
@@ -137,10 +132,10 @@ static void push_timeout(lua_State *L) {
     fut_error_push(L, "TimeoutError", "1 (of 1) futures unfinished");
 }
 
-/* Waits as argument 2 says and raises TimeoutError. */
-static void wait_or_raise(lua_State *L) {
+/* Waits as argument 2 of the method `name` says and raises TimeoutError. */
+static void wait_or_raise(lua_State *L, const char *name) {
     struct fut_future *f = fut_future_check(L, 1);
-    if (fut_future_wait(L, f, fut_check_timeout(L, 2))) return;
+    if (fut_future_wait(L, f, fut_check_timeout(L, 2, 1, name))) return;
     push_timeout(L);
     lua_error(L);
 }
@@ -149,14 +144,14 @@ static void wait_or_raise(lua_State *L) {
 
 static int future_result(lua_State *L) {
     bool failed;
-    wait_or_raise(L);
+    wait_or_raise(L, "result");
     int n = fut_future_push_outcome(L, 1, &failed);
     return failed ? lua_error(L) : n;
 }
 
 static int future_exception(lua_State *L) {
     bool failed;
-    wait_or_raise(L);
+    wait_or_raise(L, "exception");
     struct fut_future *f = fut_future_check(L, 1);
     int n = fut_future_push_outcome(L, 1, &failed);
     if (failed && fut_future_state(f) == FUT_CANCELLED) return lua_error(L);
@@ -170,7 +165,7 @@ static int future_outcome(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     bool failed = true;
     int n = 1;
-    if (fut_future_wait(L, f, fut_check_timeout(L, 2)))
+    if (fut_future_wait(L, f, fut_check_timeout(L, 2, 1, "outcome")))
         n = fut_future_push_outcome(L, 1, &failed);
     else
         push_timeout(L);
@@ -183,7 +178,7 @@ static int future_outcome(lua_State *L) {
 /* _wait(timeout): is it done, at the latest after that time? For lua/futures/map.lua. */
 static int future_wait(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
-    lua_pushboolean(L, fut_future_wait(L, f, fut_check_timeout(L, 2)));
+    lua_pushboolean(L, fut_future_wait(L, f, fut_check_timeout(L, 2, 1, "_wait")));
     return 1;
 }
 
@@ -238,8 +233,7 @@ static int future_done(lua_State *L) {
 
 static int future_add_done_callback(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
-    bool callable = lua_isfunction(L, 2) || luaL_getmetafield(L, 2, "__call") != LUA_TNIL;
-    if (!callable) return luaL_typeerror(L, 2, "callable value");
+    fut_check_callable(L, 2, 1, "add_done_callback");
     lua_settop(L, 2);
     fut_callback_add(fut_home_of(L), L, 1, f);
     if (fut_future_done(f)) fut_home_safe_point(fut_home_of(L), L);
@@ -261,55 +255,28 @@ static int future_gc(lua_State *L) {
 
 /* ---- travelling ---- */
 
-static void push_known(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &known_key) == LUA_TTABLE) return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &known_key);
-}
-
-/* Pushes the handle that this state has for the object; makes one when there is none. */
-static void push_handle(lua_State *L, struct fut_object *object) {
-    push_known(L);
-    if (lua_rawgetp(L, -1, object) != LUA_TUSERDATA) {
-        lua_pop(L, 1);
-        struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
-        h->future = NULL;
-        luaL_setmetatable(L, FUT_FUTURE_TNAME);
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, -3, object);
-        fut_object_hold(object);
-        h->future = (struct fut_future *)object;
-    }
-    lua_remove(L, -2);
-}
-
-static void handle_sent(lua_State *L, int index) {
-    index = lua_absindex(L, index);
-    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
-    fut_future_encode_local(L, index);
-    push_known(L);
-    lua_pushvalue(L, index);
-    lua_rawsetp(L, -2, f);
-    lua_pop(L, 1);
-}
-
-/* Loads the module in a state that gets a future before it has required anything. */
-static void open_module(lua_State *L) {
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "futures");
-    lua_call(L, 1, 0);
+static void make_handle(lua_State *L, struct fut_object *object) {
+    struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+    h->future = NULL;
+    luaL_setmetatable(L, FUT_FUTURE_TNAME);
+    fut_object_hold(object);
+    h->future = (struct fut_future *)object;
 }
 
 static const struct fut_handle_class bare_class = {
-    &fut_future_type, FUT_FUTURE_TNAME, push_handle, open_module, handle_sent};
+    .type = &fut_future_type,
+    .tname = FUT_FUTURE_TNAME,
+    .home = true,
+    .make = make_handle,
+    .sent = fut_future_encode_local,
+};
+
 static const struct fut_handle_class task_class = {
-    &fut_task_type, FUT_FUTURE_TNAME, push_handle, open_module, handle_sent};
+    .type = &fut_task_type,
+    .tname = FUT_FUTURE_TNAME,
+    .home = true,
+    .make = make_handle,
+};
 
 static const luaL_Reg methods[] = {
     {"result", future_result},

@@ -56,10 +56,10 @@ static int map_row(lua_State *L) {
 
 /* ---- packing ---- */
 
-static void check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err, lua_Integer row) {
+static void check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err) {
     if (err == FUT_OK) return;
     if (err == FUT_ETRANSFER)
-        fut_error_push(L, "TransferError", "item %I: %s", row, fut_encoder_message(e));
+        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
     else
         lua_pushstring(L, fut_err_text(err));
     fut_encoder_abandon(e);
@@ -72,19 +72,19 @@ static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_In
     struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){0});
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_CHUNK);
     if (err == FUT_OK) err = fut_encoder_sequence(e, L, fn, 1, FUT_ROLE_CALL);
-    check_encoded(L, e, err, 0);
+    check_encoded(L, e, err);
     int top = lua_gettop(L);
     lua_Integer n = 0;
     while (n < size && push_row(L, m, sources)) {
         err = fut_encoder_sequence(e, L, top + 1, (int)m->nsources, FUT_ROLE_ARGUMENTS);
-        check_encoded(L, e, err, m->row);
+        check_encoded(L, e, err);
         lua_settop(L, top);
         n++;
     }
     if (n == 0)
         fut_encoder_abandon(e);
     else
-        check_encoded(L, e, fut_encoder_end(e, out), m->row);
+        check_encoded(L, e, fut_encoder_end(e, out));
     return n;
 }
 

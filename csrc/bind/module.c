@@ -27,9 +27,10 @@ static bool never(void *arg) {
 }
 
 static int futures_sleep(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TNUMBER);
     struct fut_home *home = fut_home_of(L);
-    if (fut_home_wait(home, L, never, NULL, fut_check_timeout(L, 1)) == FUT_WAIT_INTERRUPTED)
+    if (lua_isnoneornil(L, 1)) fut_misuse(L, 1, "sleep", "number expected, got no value");
+    fut_time deadline = fut_check_timeout(L, 1, 1, "sleep");
+    if (fut_home_wait(home, L, never, NULL, deadline) == FUT_WAIT_INTERRUPTED)
         fut_home_raise(home, L);
     return 0;
 }
@@ -49,7 +50,7 @@ static bool has_due(void *arg) { return fut_waiter_queued(arg) > 0; }
 /* poll(timeout): unlike other waits its default is not to wait. */
 static int futures_poll(lua_State *L) {
     struct fut_home *home = fut_home_of(L);
-    fut_time deadline = lua_isnoneornil(L, 1) ? 0 : fut_check_timeout(L, 1);
+    fut_time deadline = lua_isnoneornil(L, 1) ? 0 : fut_check_timeout(L, 1, 1, "poll");
     bool interrupted = false;
     int ran = 0;
     if (!home->in_callback) {

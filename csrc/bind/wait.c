@@ -2,24 +2,42 @@
 #include "bind/wait.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 
 #include "bind/error.h"
 #include "bind/future.h"
 #include "bind/watches.h"
 
-/* Pushes watches on all futures of the array at `arg`. */
-static struct fut_watches *watch_all(lua_State *L, int arg) {
-    luaL_checktype(L, arg, LUA_TTABLE);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, arg);
-    struct fut_watches *ws = fut_watches_new(L, fut_home_of(L));
+/* Position in an array of futures of one that was done when as_completed was called. */
+struct finished {
+    fut_time at;
+    lua_Integer i;
+};
+
+static int earlier(const void *a, const void *b) {
+    const struct finished *x = a, *y = b;
+    if (x->at != y->at) return x->at < y->at ? -1 : 1;
+    return x->i < y->i ? -1 : x->i > y->i;
+}
+
+/* Watches the futures of the array at 1 that are done, in the order in which they were done (a watch
+ * on a done future is queued at once), then the others. */
+static void watch_all(lua_State *L, struct fut_watches *ws) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+    struct finished *order = lua_newuserdatauv(L, (size_t)n * sizeof *order, 0);
     for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, arg, i);
-        struct fut_future *f = fut_future_test(L, -1);
-        if (!f) luaL_error(L, "futures expected, got %s at %I", luaL_typename(L, -1), i);
-        fut_watches_add(ws, L, f, i);
+        lua_rawgeti(L, 1, i);
+        struct fut_future *f = fut_future_check(L, -1);
+        order[i - 1] = (struct finished){fut_future_done(f) ? f->done_at : FUT_NEVER, i};
         lua_pop(L, 1);
     }
-    return ws;
+    qsort(order, (size_t)n, sizeof *order, earlier);
+    for (lua_Integer k = 0; k < n; k++) {
+        lua_rawgeti(L, 1, order[k].i);
+        fut_watches_add(ws, L, fut_future_check(L, -1), order[k].i);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
 }
 
 /* Has one that is done already failed? Cancelled is no failure. */
@@ -43,10 +61,11 @@ static void wait_for_failure(struct fut_watches *ws, lua_State *L, int array, fu
 static int futures_wait(lua_State *L) {
     static const char *const modes[] = {"ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION",
                                         NULL};
-    fut_time deadline = fut_check_timeout(L, 2);
+    fut_time deadline = fut_check_timeout(L, 2, 2, "wait");
     int mode = luaL_checkoption(L, 3, "ALL_COMPLETED", modes);
     lua_settop(L, 3);
-    struct fut_watches *ws = watch_all(L, 1);
+    struct fut_watches *ws = fut_watches_new(L, fut_home_of(L));
+    watch_all(L, ws);
     size_t n = ws->pending;
     if (mode == 2 && n > 0)
         wait_for_failure(ws, L, 1, deadline);
@@ -89,11 +108,11 @@ static int as_completed_step(lua_State *L) {
 
 /* as_completed(array, timeout) -> step function */
 static int futures_as_completed(lua_State *L) {
-    fut_time deadline = fut_check_timeout(L, 2);
+    fut_time deadline = fut_check_timeout(L, 2, 2, "as_completed");
     lua_settop(L, 1);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, lua_upvalueindex(2));
-    watch_all(L, 1);
+    watch_all(L, fut_watches_new(L, fut_home_of(L)));
     lua_pushvalue(L, 1);
     struct steps *s = lua_newuserdatauv(L, sizeof *s, 0);
     s->deadline = deadline;

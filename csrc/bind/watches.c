@@ -91,7 +91,7 @@ static int watches_add(lua_State *L) {
 static int watches_next(lua_State *L) {
     struct fut_watches *ws = luaL_checkudata(L, 1, TNAME);
     lua_Integer number;
-    if (!fut_watches_wait(ws, L, 1, fut_check_timeout(L, 2))) return 0;
+    if (!fut_watches_wait(ws, L, 1, fut_check_timeout(L, 2, 1, "next"))) return 0;
     if (!fut_watches_shift(ws, &number)) return 0;
     lua_pushinteger(L, number);
     return 1;

@@ -17,7 +17,7 @@
 
 struct fut_executor_stats {
     size_t workers, idle, pending, running;
-    uint64_t submitted, completed, failed, cancelled;
+    uint64_t submitted, completed, failed, cancelled, lost, retried;
 };
 
 struct fut_executor_ops {

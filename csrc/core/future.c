@@ -48,6 +48,7 @@ static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
  * comes at the same moment: it sets the flag with a compare-and-swap that fails when the state is
  * final, so either the flag is seen here, or the watcher sees a done future. */
 static void finish(struct fut_future *f, unsigned final) {
+    f->done_at = fut_now();
     unsigned old = atomic_exchange_explicit(&f->state, final, memory_order_acq_rel);
     if (old & FUT_WATCHED) fut_waiter_report_all(f);
 }

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "core/object.h"
 #include "core/outcome.h"
 
@@ -37,6 +38,7 @@ struct fut_future {
     struct fut_object object;
     atomic_uint state;
     atomic_bool shared;        /* more than one lua_State may know it (bind/future_set.c) */
+    fut_time done_at;          /* when it was done; valid when it is */
     struct fut_watch *watches; /* the latest first; guarded by a lock of core/waiter.c */
     struct fut_outcome outcome;
 };

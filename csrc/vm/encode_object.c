@@ -156,19 +156,22 @@ enum fut_err fut_encoder_metatable(struct fut_encoder *e, lua_State *L) {
     return err;
 }
 
-static enum fut_err put_handle(struct fut_encoder *e, lua_State *L, struct fut_object *object) {
+static enum fut_err put_handle(struct fut_encoder *e, lua_State *L,
+                               const struct fut_handle_class *c) {
     uint32_t index;
     if (e->route.process)
-        return fut_encoder_refuse(e, L, "%s cannot travel to a process", object->type->name);
-    enum fut_err err = fut_encoder_ref(e, object, &index);
+        return fut_encoder_refuse(e, L, "%s cannot travel to a process", c->type->name);
+    if (e->route.home && !c->home)
+        return fut_encoder_refuse(e, L, "%s cannot travel home", c->type->name);
+    enum fut_err err = fut_encoder_ref(e, fut_handle_send(L, -1, c), &index);
     lua_pop(L, 1);
     return err != FUT_OK ? err : fut_encoder_put_number(e, FUT_TAG_HANDLE, index);
 }
 
 enum fut_err fut_encoder_userdata(struct fut_encoder *e, lua_State *L) {
     fut_encoder_protect(e, L);
-    struct fut_object *object = fut_handle_test(L, -1);
-    if (object) return put_handle(e, L, object);
+    const struct fut_handle_class *handle = fut_handle_class_of(L, -1);
+    if (handle) return put_handle(e, L, handle);
     bool seen;
     enum fut_err err = fut_encoder_seen(e, L, lua_topointer(L, -1), &seen);
     if (seen || err != FUT_OK) {

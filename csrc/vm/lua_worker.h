@@ -15,8 +15,9 @@
 #include "core/worker.h"
 
 enum fut_call {
-    FUT_CALL_ONE = 'c',   /* a sequence: function, arguments. Outcome: a sequence of results */
-    FUT_CALL_CHUNK = 'k', /* a sequence: function; then a sequence of arguments per item. Outcome:
+    FUT_CALL_ONE = 'c', /* a sequence: function, arguments. Outcome: a sequence of results */
+    FUT_CALL_CHUNK =
+        'k', /* a sequence: function; then a sequence of arguments per item. Outcome:
                              per item a sequence, and a byte (fut_item) that says of what */
     FUT_CALL_QUIET = 'q', /* like ONE, its results are dropped: initializers */
 };
@@ -29,7 +30,7 @@ enum fut_item {
 
 /* What every worker of a pool starts with. The payloads come from the state that makes the pool. */
 struct fut_lua_config {
-    struct fut_payload boot;        /* a sequence: package.path, package.cpath, preload loaders */
+    struct fut_payload boot; /* a sequence: package.path, package.cpath, preload loaders */
     struct fut_payload initializer; /* a call, or empty */
 };
 

@@ -73,8 +73,8 @@ static int run_one(lua_State *L, struct run *r, struct fut_decoder *d, bool quie
     lua_call(L, n - 1, quiet ? 0 : LUA_MULTRET);
     r->in_task = false;
     const char *message;
-    enum fut_err err = fut_encode(L, r->route, 1, lua_gettop(L), FUT_ROLE_RESULT,
-                                  &r->out->payload, &message);
+    enum fut_err err =
+        fut_encode(L, r->route, 1, lua_gettop(L), FUT_ROLE_RESULT, &r->out->payload, &message);
     if (err == FUT_OK)
         r->out->kind = FUT_OUTCOME_VALUES;
     else
@@ -152,7 +152,8 @@ static int encode_error(lua_State *L) {
     return 0;
 }
 
-void fut_run(lua_State *L, const struct fut_payload *call, bool process, struct fut_outcome *out) {
+void fut_run(lua_State *L, const struct fut_payload *call, bool process,
+             struct fut_outcome *out) {
     struct run r = {.call = call, .route = {.process = process, .home = true}, .out = out};
     struct run *outer = current_run(L);
     int base = lua_gettop(L);

@@ -36,7 +36,7 @@ local function collect(futures, name)
         check.misuse(1, name, "array, table with futures as keys or iterator expected, got "
             .. check.shown(futures), 1)
     elseif next(futures) ~= nil and not core.isfuture((next(futures))) then
-        for i = 1, #futures do add(futures[i], (" at [%d]"):format(i)) end
+        for i = 1, math.max(1, #futures) do add(futures[i], (" at [%d]"):format(i)) end
     else
         for future in next, futures do add(future, " as a key") end
     end
