@@ -3,7 +3,7 @@
  * run-time library along before any module of ours is loaded.
  *
  * It treats its command line, errors, exit codes, Ctrl-C and the end of the program as lua5.4
- * does, but for -i and -E, which no test needs. */
+ * does; -i understands one line at a time, and there is no -E. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -49,20 +49,20 @@ static bool succeeded(lua_State *L, int status) {
 }
 
 /* Calls the function that lies below its n arguments. Ctrl-C interrupts it. */
-static bool call(lua_State *L, int n) {
+static bool call(lua_State *L, int n, int results) {
     int base = lua_gettop(L) - n;
     lua_pushcfunction(L, add_traceback);
     lua_insert(L, base);
     interrupted_state = L;
     signal(SIGINT, on_sigint);
-    int status = lua_pcall(L, n, 0, base);
+    int status = lua_pcall(L, n, results, base);
     signal(SIGINT, SIG_DFL);
     lua_remove(L, base);
     return succeeded(L, status);
 }
 
 static bool run_text(lua_State *L, const char *text, const char *name) {
-    return succeeded(L, luaL_loadbuffer(L, text, strlen(text), name)) && call(L, 0);
+    return succeeded(L, luaL_loadbuffer(L, text, strlen(text), name)) && call(L, 0, 0);
 }
 
 /* LUA_INIT: Lua text, or @file. */
@@ -71,7 +71,7 @@ static bool run_init(lua_State *L) {
     if (!init) init = getenv("LUA_INIT");
     if (!init) return true;
     if (init[0] != '@') return run_text(L, init, "=LUA_INIT");
-    return succeeded(L, luaL_loadfile(L, init + 1)) && call(L, 0);
+    return succeeded(L, luaL_loadfile(L, init + 1)) && call(L, 0, 0);
 }
 
 /* -l module and -l global=module */
@@ -80,7 +80,7 @@ static bool run_require(lua_State *L, const char *option) {
     luaL_loadstring(L, "local name, module = ... _G[name] = require(module)");
     lua_pushlstring(L, option, equals ? (size_t)(equals - option) : strlen(option));
     lua_pushstring(L, equals ? equals + 1 : option);
-    return call(L, 2);
+    return call(L, 2, 0);
 }
 
 /* Options that take a value have it behind them or as the next argument. */
@@ -90,17 +90,18 @@ static const char *option_value(char **argv, int *i) {
 }
 
 /* The script's index in argv, the place behind the last argument when there is none, or -1
- * after a complaint. *has_code says whether there is a -e or a -v. */
-static int find_script(char **argv, bool *has_code) {
+ * after a complaint. *has_code says whether there is a -e, -i or -v, *prompt whether a -i. */
+static int find_script(char **argv, bool *has_code, bool *prompt) {
     int i = 1;
     for (; argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
         char option = argv[i][1];
         if (strcmp(argv[i], "--") == 0) return i + 1;
-        if (!strchr("eWlv", option)) {
+        if (!strchr("eilvW", option)) {
             fprintf(stderr, "%s: unrecognized option '%s'\n", program, argv[i]);
             return -1;
         }
-        if (option == 'e' || option == 'v') *has_code = true;
+        if (option == 'i') *prompt = true;
+        if (strchr("eiv", option)) *has_code = true;
         if (option == 'e' || option == 'l') option_value(argv, &i);
     }
     return i;
@@ -143,21 +144,48 @@ static bool run_script(lua_State *L, char **argv, int argc, int script) {
     int n = 0;
     luaL_checkstack(L, argc, "too many arguments to script");
     for (int i = script + 1; i < argc; i++, n++) lua_pushstring(L, argv[i]);
-    return call(L, n);
+    return call(L, n, 0);
+}
+
+/* An expression's values are printed, as at the prompt of lua5.4. */
+static bool load_line(lua_State *L, const char *line) {
+    const char *text = lua_pushfstring(L, "return %s", line);
+    int status = luaL_loadbuffer(L, text, strlen(text), "=stdin");
+    if (status != LUA_OK) {
+        lua_settop(L, 0);
+        status = luaL_loadbuffer(L, line, strlen(line), "=stdin");
+    } else {
+        lua_remove(L, 1);
+    }
+    return succeeded(L, status);
+}
+
+static void run_prompt(lua_State *L) {
+    char line[4096];
+    lua_settop(L, 0);
+    while (fputs("> ", stdout), fflush(stdout), fgets(line, sizeof line, stdin)) {
+        if (load_line(L, line) && call(L, 0, LUA_MULTRET) && lua_gettop(L) > 0) {
+            lua_getglobal(L, "print");
+            lua_insert(L, 1);
+            call(L, lua_gettop(L) - 1, 0);
+        }
+        lua_settop(L, 0);
+    }
 }
 
 /* argc, argv -> whether all went well */
 static int run(lua_State *L) {
     int argc = (int)lua_tointeger(L, 1);
     char **argv = lua_touserdata(L, 2);
-    bool has_code = false;
-    int script = find_script(argv, &has_code);
+    bool has_code = false, prompt = false;
+    int script = find_script(argv, &has_code, &prompt);
     luaL_checkversion(L);
     luaL_openlibs(L);
     set_arg(L, argv, argc, script);
     bool done = script > 0 && run_init(L) && obey_options(L, argv, script);
     if (done && (script < argc || (!has_code && !isatty(STDIN_FILENO))))
         done = run_script(L, argv, argc, script);
+    if (done && prompt) run_prompt(L);
     lua_pushboolean(L, done);
     return 1;
 }
