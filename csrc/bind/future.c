@@ -108,11 +108,16 @@ int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
 
 /* ---- waiting ---- */
 
-static bool is_done(void *arg) { return fut_future_done(arg); }
+static bool is_done(void *arg) {
+    if (!fut_future_done(arg)) return false;
+    fut_future_sync(arg);
+    return true;
+}
 
 bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
     struct fut_home *home = fut_home_of(L);
     if (fut_future_done(f)) {
+        fut_future_sync(f); /* its callbacks are due, if it has some */
         fut_home_safe_point(home, L);
         return true;
     }

@@ -182,9 +182,10 @@ enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(v
                             fut_time deadline) {
     for (;;) {
         bool interrupted = false;
+        bool is_ready = ready(arg); /* before the callbacks: those of what is ready are due now */
         fut_home_run_due(home, L, &interrupted);
         if (interrupted) return FUT_WAIT_INTERRUPTED;
-        if (ready(arg)) return FUT_WAIT_READY;
+        if (is_ready) return FUT_WAIT_READY;
         enum fut_wait end = fut_home_sleep(home, deadline);
         if (end != FUT_WAIT_READY) return end;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/future.h"
 
+#include <sched.h>
+
 #include "base/alloc.h"
 #include "core/waiter.h"
 
@@ -44,13 +46,23 @@ static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
     return false;
 }
 
-/* Makes the state final and reports to those who watched. The exchange decides against a watcher that
- * comes at the same moment: it sets the flag with a compare-and-swap that fails when the state is
- * final, so either the flag is seen here, or the watcher sees a done future. */
+/* Makes the state final and reports to those who watch. Without a watcher it is one compare-and-swap,
+ * which fails when a watcher comes at the same moment; with watchers both happen under the lock, so
+ * whoever sees a done and watched future knows when its watchers have been told (fut_future_sync). */
 static void finish(struct fut_future *f, unsigned final) {
     f->done_at = fut_now();
-    unsigned old = atomic_exchange_explicit(&f->state, final, memory_order_acq_rel);
-    if (old & FUT_WATCHED) fut_waiter_report_all(f);
+    unsigned s = FUT_SETTLING;
+    if (!atomic_compare_exchange_strong_explicit(&f->state, &s, final, memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        fut_waiter_report_all(f, final | FUT_WATCHED);
+}
+
+enum fut_state fut_future_state(const struct fut_future *f) {
+    for (;;) {
+        unsigned s = atomic_load_explicit(&f->state, memory_order_acquire) & FUT_STATE_MASK;
+        if (s != FUT_SETTLING) return (enum fut_state)s;
+        sched_yield(); /* the settler may have lost its processor in the middle */
+    }
 }
 
 bool fut_future_start(struct fut_future *f) { return move_state(f, FUT_PENDING, FUT_RUNNING); }

@@ -25,7 +25,7 @@
 enum fut_state {
     FUT_PENDING,
     FUT_RUNNING,
-    FUT_SETTLING, /* the outcome is being written; outside it counts as running */
+    FUT_SETTLING, /* the outcome is being written: a few instructions long */
     FUT_FINISHED,
     FUT_CANCELLED,
     FUT_STATE_MASK = 7,
@@ -52,11 +52,9 @@ struct fut_future *fut_future_new(void);
 void fut_future_init(struct fut_future *f, const struct fut_object_type *type);
 void fut_future_deinit(struct fut_future *f);
 
-/* fut_future_state(f): FUT_PENDING, FUT_RUNNING, FUT_FINISHED or FUT_CANCELLED. */
-static inline enum fut_state fut_future_state(const struct fut_future *f) {
-    unsigned s = atomic_load_explicit(&f->state, memory_order_acquire) & FUT_STATE_MASK;
-    return s == FUT_SETTLING ? FUT_RUNNING : (enum fut_state)s;
-}
+/* fut_future_state(f): FUT_PENDING, FUT_RUNNING, FUT_FINISHED or FUT_CANCELLED; while it is being
+ * settled, waits the moment until that is over. */
+enum fut_state fut_future_state(const struct fut_future *f);
 
 /* fut_future_done(f): finished or cancelled; then the outcome may be read. */
 static inline bool fut_future_done(const struct fut_future *f) {

@@ -86,7 +86,8 @@ struct fut_watch *fut_waiter_shift(struct fut_waiter *w) {
 
 void fut_watch_init(struct fut_watch *watch) { *watch = (struct fut_watch){0}; }
 
-/* Sets the watched flag unless the future is done. Acquire and release: see finish in future.c. */
+/* Sets the watched flag unless the future is done. Against a settle that is
+ * under way: see finish in future.c. */
 static bool mark_watched(struct fut_future *f) {
     unsigned s = atomic_load_explicit(&f->state, memory_order_acquire);
     while ((s & FUT_STATE_MASK) < FUT_FINISHED)
@@ -112,9 +113,18 @@ void fut_watch_start(struct fut_watch *watch, struct fut_waiter *w, struct fut_f
     if (!pending) enqueue(w, watch);
 }
 
-void fut_waiter_report_all(struct fut_future *f) {
+void fut_future_sync(struct fut_future *f) {
+    if (!(atomic_load_explicit(&f->state, memory_order_acquire) & FUT_WATCHED)) return;
+    struct fut_lock *lock = lock_of(f);
+    fut_lock(lock); /* the report is made under it */
+    fut_unlock(lock);
+}
+
+void fut_waiter_report_all(struct fut_future *f, unsigned state) {
     struct fut_lock *lock = lock_of(f);
     fut_lock(lock);
+    /* release: the outcome is visible to those who see the state */
+    atomic_store_explicit(&f->state, state, memory_order_release);
     struct fut_watch *oldest = NULL;
     for (struct fut_watch *watch; (watch = f->watches);) {
         f->watches = watch->next;

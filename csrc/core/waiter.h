@@ -62,8 +62,11 @@ void fut_watch_init(struct fut_watch *watch);
 void fut_watch_start(struct fut_watch *watch, struct fut_waiter *w, struct fut_future *f);
 void fut_watch_stop(struct fut_watch *watch);
 
-/* fut_waiter_report_all(f): for core/future.c, once f is done: moves each watch of f to its waiter's
- * queue, in the order in which they came. */
-void fut_waiter_report_all(struct fut_future *f);
+/* fut_waiter_report_all(f, state): for core/future.c: gives f its final state and moves each watch of f
+ * to its waiter's queue, in the order in which they came, in one critical section. */
+void fut_waiter_report_all(struct fut_future *f, unsigned state);
+
+/* fut_future_sync(f): of a done future: returns when all who watched it have it in their queue. */
+void fut_future_sync(struct fut_future *f);
 
 #endif

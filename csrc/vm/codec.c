@@ -22,13 +22,14 @@ static int codec_gc(lua_State *L) {
             luaL_unref(L, LUA_REGISTRYINDEX, c->refs[i]);
     }
     fut_known_forget(c);
-    fut_loader_forget(c);
+    fut_loader_forget(c, L);
     fut_map_deinit(&c->codes_at);
     fut_map_deinit(&c->modules);
     fut_map_deinit(&c->loaded_at);
     fut_free(c->codes);
     fut_free(c->loaded);
-    c->codes = c->loaded = NULL;
+    c->codes = NULL;
+    c->loaded = NULL;
     c->codes_cap = c->loaded_cap = 0;
     fut_buf_deinit(&c->scratch);
     return 0;

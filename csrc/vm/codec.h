@@ -27,7 +27,6 @@ enum fut_codec_ref {
     FUT_REF_FINDABLE, /* module name -> whether another state can require it */
     FUT_REF_IDENTITY, /* weak keys: metatable -> its identity, as a string of its bytes */
     FUT_REF_OWN,      /* weak values: identity given here -> metatable */
-    FUT_REF_CODE,     /* index * 2 + 1 -> reusable closure, index * 2 + 2 -> factory */
     FUT_REF_ENCODER,  /* the encoder, or false */
     FUT_REF_LOADED,   /* package.loaded */
     FUT_REF_REQUIRE,  /* the function require */
@@ -53,6 +52,12 @@ struct fut_known {
 
 enum { FUT_KNOWN_SLOTS = 256 };
 
+/* Code that was received. */
+struct fut_loaded {
+    struct fut_code *code; /* a count is held */
+    int closure, factory;  /* in the registry; 0: not loaded yet */
+};
+
 struct fut_encoder;
 
 struct fut_codec {
@@ -75,7 +80,7 @@ struct fut_codec {
     uint64_t last_identity;
 
     struct fut_map loaded_at; /* address of a code object -> index in loaded */
-    struct fut_code **loaded; /* received here, a count held of each */
+    struct fut_loaded *loaded;
     size_t nloaded, loaded_cap;
 };
 

@@ -56,22 +56,22 @@ static enum fut_err read_plain(struct fut_reading *r, int n) {
     return FUT_OK;
 }
 
-static enum fut_err read_compound(struct fut_reading *r, int n) {
+static enum fut_err read_compound(struct fut_reading *r, int n, bool linked) {
     lua_State *L = r->L;
-    r->codec = fut_codec_get(L);
-    lua_pushnil(L);
-    r->shared = lua_gettop(L);
-    lua_pushnil(L);
+    r->codec = NULL;
+    r->shared = 0;
     r->frames = r->local;
     r->depth = 0;
-    r->cap = FUT_FILL_LOCAL;
+    r->cap = FUT_DEPTH_SMALL;
+    if (linked) {
+        lua_newtable(L);
+        r->shared = lua_gettop(L);
+    }
     enum fut_err err = FUT_OK;
     for (int i = 0; i < n && err == FUT_OK; i++) err = fut_reading_value(r);
     if (err == FUT_OK) err = read_globals(r);
-    if (err != FUT_OK) return err;
-    lua_rotate(L, r->shared, -2);
-    lua_pop(L, 2);
-    return FUT_OK;
+    if (err == FUT_OK && linked) lua_remove(L, r->shared);
+    return err;
 }
 
 enum fut_err fut_decoder_sequence(struct fut_decoder *d, lua_State *L, int *n) {
@@ -82,11 +82,13 @@ enum fut_err fut_decoder_sequence(struct fut_decoder *d, lua_State *L, int *n) {
     r.L = L;
     r.start = r.at = d->at;
     if (!fut_reading_number(&r, &head)) return fut_reading_corrupt(&r);
-    uint64_t count = head >> 1;
+    uint64_t count = head >> FUT_HEAD_BITS;
     if (count > (uint64_t)(d->end - r.at)) return fut_reading_corrupt(&r);
     if (count > LUAI_MAXSTACK || !lua_checkstack(L, (int)count + STACK_ROOM))
         return fut_reading_fail(&r, FUT_ECORRUPT, "too many values for the Lua stack");
-    enum fut_err err = head & 1 ? read_compound(&r, (int)count) : read_plain(&r, (int)count);
+    enum fut_err err = head & FUT_HEAD_COMPOUND
+                           ? read_compound(&r, (int)count, head & FUT_HEAD_LINKED)
+                           : read_plain(&r, (int)count);
     if (err != FUT_OK) {
         lua_settop(L, top);
         return err;
@@ -126,8 +128,8 @@ bool fut_payload_plain(const struct fut_payload *payload) {
     while (at < end) {
         uint64_t head;
         at = fut_get_varint(at, end, &head);
-        if (!at || head & 1) return false;
-        at = skip_scalars(at, end, head >> 1);
+        if (!at || head & FUT_HEAD_COMPOUND) return false;
+        at = skip_scalars(at, end, head >> FUT_HEAD_BITS);
         if (!at || at == end || *at++ != FUT_TAG_NIL) return false;
     }
     return true;

@@ -33,38 +33,39 @@ static enum fut_err read_plain(struct fut_reading *r) {
     enum fut_err err = read_code(r, &code);
     if (err != FUT_OK) return err;
     if (code->nups > 1 || (code->nups == 1 && code->env != 0)) return fut_reading_corrupt(r);
-    return loaded(r, fut_loader_plain(r->codec, r->L, code));
+    return loaded(r, fut_loader_plain(fut_reading_codec(r), r->L, code));
 }
 
 static enum fut_err read_function(struct fut_reading *r, uint64_t offset, bool shared) {
     struct fut_code *code;
     enum fut_err err = read_code(r, &code);
-    if (err == FUT_OK) err = loaded(r, fut_loader_closure(r->codec, r->L, code));
+    if (err == FUT_OK) err = loaded(r, fut_loader_closure(fut_reading_codec(r), r->L, code));
     if (err == FUT_OK) err = fut_reading_frame(r, FUT_FILL_FUNCTION);
     if (err != FUT_OK) return err;
     struct fut_fill *f = fut_reading_top(r);
     f->u.function.up = 0;
     f->u.function.nups = code->nups;
-    if (shared) fut_reading_share(r, offset);
-    return FUT_OK;
+    return shared ? fut_reading_share(r, offset) : FUT_OK;
 }
 
 /* A shared cell is remembered as its function, at its own offset, and, at minus the offset, the
  * number of the upvalue. */
-static void share_cell(struct fut_reading *r, const struct fut_fill *f, uint64_t offset) {
+static enum fut_err share_cell(struct fut_reading *r, const struct fut_fill *f,
+                               uint64_t offset) {
     lua_pushvalue(r->L, f->slot);
-    fut_reading_share(r, offset);
+    enum fut_err err = fut_reading_share(r, offset);
     lua_pop(r->L, 1);
+    if (err != FUT_OK) return err;
     lua_pushinteger(r->L, f->u.function.up);
     lua_rawseti(r->L, r->shared, -(lua_Integer)offset - 1);
+    return FUT_OK;
 }
 
 static enum fut_err join_cell(struct fut_reading *r, const struct fut_fill *f) {
     uint64_t offset;
     lua_State *L = r->L;
     if (!fut_reading_number(r, &offset)) return fut_reading_corrupt(r);
-    fut_reading_shared(r, offset);
-    if (lua_isnil(L, -1)) return fut_reading_corrupt(r);
+    if (fut_reading_shared(r, offset) != LUA_TFUNCTION) return fut_reading_corrupt(r);
     if (lua_rawgeti(L, r->shared, -(lua_Integer)offset - 1) != LUA_TNUMBER)
         return fut_reading_corrupt(r);
     lua_upvaluejoin(L, f->slot, f->u.function.up, -2, (int)lua_tointeger(L, -1));
@@ -82,9 +83,8 @@ static enum fut_err read_cell(struct fut_reading *r, const struct fut_fill *f, b
         *joined = true;
         return join_cell(r, f);
     case FUT_TAG_CELL | FUT_TAG_SHARED:
-        share_cell(r, f, (uint64_t)(r->at - r->start));
         r->at++;
-        return FUT_OK;
+        return share_cell(r, f, (uint64_t)(r->at - 1 - r->start));
     case FUT_TAG_CELL:
         r->at++;
         return FUT_OK;
@@ -132,9 +132,8 @@ enum fut_err fut_reading_persist_step(struct fut_reading *r) {
     if (!lua_isfunction(r->L, -1) || lua_iscfunction(r->L, -1)) return fut_reading_corrupt(r);
     uint64_t share = f->u.share;
     lua_call(r->L, 0, 1);
-    if (share) fut_reading_share(r, share - 1);
     r->depth--;
-    return FUT_OK;
+    return share ? fut_reading_share(r, share - 1) : FUT_OK;
 }
 
 static const char *read_text(struct fut_reading *r, uint64_t *len) {
@@ -148,9 +147,9 @@ static enum fut_err read_name(struct fut_reading *r, bool member) {
     const char *field = member && module ? read_text(r, &flen) : NULL;
     if (!module || (member && !field)) return fut_reading_corrupt(r);
     if (member)
-        fut_names_fetch(r->codec, r->L, module, (size_t)mlen, field, (size_t)flen);
+        fut_names_fetch(fut_reading_codec(r), r->L, module, (size_t)mlen, field, (size_t)flen);
     else
-        fut_names_require(r->codec, r->L, module, (size_t)mlen);
+        fut_names_require(fut_reading_codec(r), r->L, module, (size_t)mlen);
     return FUT_OK;
 }
 
@@ -162,16 +161,15 @@ static enum fut_err read_identity(struct fut_reading *r, bool ref) {
     memcpy(&id, bytes, sizeof id);
     if (ref) {
         if (!fut_reading_number(r, &offset)) return fut_reading_corrupt(r);
-        fut_reading_shared(r, offset);
-        if (!lua_istable(r->L, -1)) return fut_reading_corrupt(r);
+        if (fut_reading_shared(r, offset) != LUA_TTABLE) return fut_reading_corrupt(r);
         int copy = lua_gettop(r->L);
-        if (fut_identity_push(r->codec, r->L, id))
+        if (fut_identity_push(fut_reading_codec(r), r->L, id))
             lua_replace(r->L, copy);
         else
-            fut_identity_adopt(r->codec, r->L, copy, id);
+            fut_identity_adopt(fut_reading_codec(r), r->L, copy, id);
         return FUT_OK;
     }
-    if (fut_identity_push(r->codec, r->L, id)) return FUT_OK;
+    if (fut_identity_push(fut_reading_codec(r), r->L, id)) return FUT_OK;
     return fut_reading_fail(r, FUT_ETRANSFER, "a metatable is not known here");
 }
 

@@ -6,21 +6,19 @@
 
 enum { STACK_ROOM = 12 };
 
-void fut_reading_share(struct fut_reading *r, uint64_t offset) {
-    lua_State *L = r->L;
-    if (lua_isnil(L, r->shared)) {
-        lua_newtable(L);
-        lua_replace(L, r->shared);
-    }
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, r->shared, (lua_Integer)offset + 1);
+enum fut_err fut_reading_share(struct fut_reading *r, uint64_t offset) {
+    if (!r->shared) return fut_reading_corrupt(r);
+    lua_pushvalue(r->L, -1);
+    lua_rawseti(r->L, r->shared, (lua_Integer)offset + 1);
+    return FUT_OK;
 }
 
-void fut_reading_shared(struct fut_reading *r, uint64_t offset) {
-    if (offset < (uint64_t)(r->d->end - r->start) && lua_istable(r->L, r->shared))
-        lua_rawgeti(r->L, r->shared, (lua_Integer)offset + 1);
-    else
+int fut_reading_shared(struct fut_reading *r, uint64_t offset) {
+    if (!r->shared || offset >= (uint64_t)(r->d->end - r->start)) {
         lua_pushnil(r->L);
+        return LUA_TNIL;
+    }
+    return lua_rawgeti(r->L, r->shared, (lua_Integer)offset + 1);
 }
 
 /* How many bytes at least the frame's values after the current one take. */
@@ -41,21 +39,24 @@ static uint64_t rest(const struct fut_fill *f) {
     return 0;
 }
 
-static bool grow_frames(struct fut_reading *r) {
+static void grow_frames(struct fut_reading *r) {
     size_t cap = r->cap * 2;
+    lua_pushboolean(r->L, 0);
     struct fut_fill *frames = lua_newuserdatauv(r->L, cap * sizeof *frames, 0);
     memcpy(frames, r->frames, r->depth * sizeof *frames);
-    lua_replace(r->L, r->shared + 1);
+    lua_rawset(r->L, r->shared);
     r->frames = frames;
     r->cap = cap;
-    return true;
 }
 
 enum fut_err fut_reading_frame(struct fut_reading *r, enum fut_fill_kind kind) {
     int slot = lua_gettop(r->L);
     if (r->depth >= FUT_DEPTH_MAX || !lua_checkstack(r->L, STACK_ROOM))
         return fut_reading_fail(r, FUT_ECORRUPT, "corrupt data: nested too deep");
-    if (r->depth == r->cap) grow_frames(r);
+    if (r->depth == r->cap) {
+        if (!r->shared) return fut_reading_corrupt(r);
+        grow_frames(r);
+    }
     const unsigned char *limit = r->d->end;
     if (r->depth > 0) {
         struct fut_fill *outer = fut_reading_top(r);
@@ -91,9 +92,9 @@ static enum fut_err check_counts(struct fut_reading *r, uint32_t narr, uint32_t 
  * the content; or one new table that takes both. */
 static void push_tables(struct fut_reading *r, uint32_t narr, uint32_t nhash,
                         const struct fut_identity *id) {
-    bool own = id && fut_identity_push(r->codec, r->L, *id);
+    bool own = id && fut_identity_push(fut_reading_codec(r), r->L, *id);
     lua_createtable(r->L, (int)narr, (int)nhash);
-    if (id && !own) fut_identity_adopt(r->codec, r->L, lua_gettop(r->L), *id);
+    if (id && !own) fut_identity_adopt(fut_reading_codec(r), r->L, lua_gettop(r->L), *id);
 }
 
 static enum fut_err read_table(struct fut_reading *r, unsigned char tag, uint64_t offset,
@@ -123,12 +124,11 @@ static enum fut_err read_table(struct fut_reading *r, unsigned char tag, uint64_
     f->u.table.narr = counts[0];
     f->u.table.nhash = counts[1];
     f->u.table.next = 1;
-    if (shared) {
-        lua_pushvalue(r->L, slot);
-        fut_reading_share(r, offset);
-        lua_pop(r->L, 1);
-    }
-    return FUT_OK;
+    if (!shared) return FUT_OK;
+    lua_pushvalue(r->L, slot);
+    err = fut_reading_share(r, offset);
+    lua_pop(r->L, 1);
+    return err;
 }
 
 static enum fut_err read_string(struct fut_reading *r, uint64_t len) {
@@ -181,8 +181,7 @@ enum fut_err fut_reading_scalar(struct fut_reading *r, unsigned char tag) {
 static enum fut_err read_ref(struct fut_reading *r) {
     uint64_t offset;
     if (!fut_reading_number(r, &offset)) return fut_reading_corrupt(r);
-    fut_reading_shared(r, offset);
-    return lua_isnil(r->L, -1) ? fut_reading_corrupt(r) : FUT_OK;
+    return fut_reading_shared(r, offset) == LUA_TNIL ? fut_reading_corrupt(r) : FUT_OK;
 }
 
 enum fut_err fut_reading_next(struct fut_reading *r) {
@@ -203,8 +202,7 @@ enum fut_err fut_reading_next(struct fut_reading *r) {
         return fut_reading_object(r, tag, offset, shared);
     else
         err = fut_reading_object(r, tag, offset, false);
-    if (err == FUT_OK && shared) fut_reading_share(r, offset);
-    return err;
+    return err == FUT_OK && shared ? fut_reading_share(r, offset) : err;
 }
 
 /* Stores the value on the top where it belongs. */

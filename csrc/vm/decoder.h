@@ -45,19 +45,17 @@ struct fut_fill {
     } u;
 };
 
-enum { FUT_FILL_LOCAL = 16 };
-
 /* One sequence being decoded. */
 struct fut_reading {
     struct fut_decoder *d;
     lua_State *L;
-    struct fut_codec *codec;
+    struct fut_codec *codec; /* once it was needed */
     const unsigned char *start, *at;
-    int shared; /* stack index of the table offset + 1 -> value, or nil; above it is the userdata
-                 * that holds the frames, or nil */
+    int shared; /* stack index of the table offset + 1 -> value, false -> the userdata that holds
+                 * the frames; 0: there is none */
     struct fut_fill *frames;
     size_t depth, cap;
-    struct fut_fill local[FUT_FILL_LOCAL];
+    struct fut_fill local[FUT_DEPTH_SMALL];
 };
 
 /* decode_value.c */
@@ -73,7 +71,7 @@ enum fut_err fut_reading_next(struct fut_reading *r);
 enum fut_err fut_reading_scalar(struct fut_reading *r, unsigned char tag);
 
 /* fut_reading_share(r, offset): remembers the value on the top. */
-void fut_reading_share(struct fut_reading *r, uint64_t offset);
+enum fut_err fut_reading_share(struct fut_reading *r, uint64_t offset);
 
 /* fut_reading_frame(r, kind): a new topmost frame for the container at the slot on the top. */
 enum fut_err fut_reading_frame(struct fut_reading *r, enum fut_fill_kind kind);
@@ -108,8 +106,15 @@ static inline const unsigned char *fut_reading_bytes(struct fut_reading *r, uint
     return at;
 }
 
-/* fut_reading_shared(r, offset): pushes the value that was remembered there, or nil. */
-void fut_reading_shared(struct fut_reading *r, uint64_t offset);
+/* fut_reading_shared(r, offset): pushes the value that was remembered there; gives its type, or
+ * LUA_TNIL when there is none (something is pushed then, too). */
+int fut_reading_shared(struct fut_reading *r, uint64_t offset);
+
+/* fut_reading_codec(r): the codec of the state. */
+static inline struct fut_codec *fut_reading_codec(struct fut_reading *r) {
+    if (!r->codec) r->codec = fut_codec_get(r->L);
+    return r->codec;
+}
 
 /* decode_object.c */
 

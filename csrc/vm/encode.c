@@ -127,14 +127,13 @@ enum fut_err fut_encoder_ref(struct fut_encoder *e, struct fut_object *object,
     return FUT_OK;
 }
 
-static void start(struct fut_encoder *e, lua_State *L, enum fut_role role) {
+static void start(struct fut_encoder *e, lua_State *L, int top, enum fut_role role) {
     e->start = e->out.len;
     fut_map_clear(&e->seen);
-    lua_pushglobaltable(L);
-    e->globals = lua_topointer(L, -1);
-    lua_pop(L, 1);
+    e->flags = 0;
+    e->globals = NULL;
     lua_pushnil(L);
-    e->anchors = lua_gettop(L);
+    e->anchors = top + 1;
     e->nanchors = 0;
     e->protected = false;
     e->depth = 0;
@@ -145,14 +144,11 @@ static void start(struct fut_encoder *e, lua_State *L, enum fut_role role) {
 
 static enum fut_err put_values(struct fut_encoder *e, lua_State *L, int first, int n) {
     enum fut_err err = FUT_OK;
-    bool compound = false;
-    for (e->root = 0; e->root < n && err == FUT_OK; e->root++) {
-        if (!fut_is_scalar(lua_type(L, first + e->root))) compound = true;
+    for (e->root = 0; e->root < n && err == FUT_OK; e->root++)
         err = fut_encoder_value(e, L, first + e->root);
-    }
-    if (err == FUT_OK) err = fut_encoder_globals(e, L);
+    if (err == FUT_OK && e->nneedy > 0) err = fut_encoder_globals(e, L);
     if (err == FUT_OK) err = fut_encoder_put(e, FUT_TAG_NIL, NULL, 0);
-    if (err == FUT_OK && compound) e->out.data[e->start] |= 1;
+    if (err == FUT_OK) e->out.data[e->start] |= e->flags;
     return err;
 }
 
@@ -161,11 +157,11 @@ enum fut_err fut_encoder_sequence(struct fut_encoder *e, lua_State *L, int first
     luaL_checkstack(L, 20, "values to encode");
     int top = lua_gettop(L);
     uint32_t nrefs = e->nrefs;
-    start(e, L, role);
+    start(e, L, top, role);
     unsigned char *to = fut_buf_reserve(&e->out, FUT_VARINT_MAX);
     enum fut_err err = FUT_ENOMEM;
     if (to) {
-        e->out.len = (size_t)(fut_put_varint(to, (uint64_t)n << 1) - e->out.data);
+        e->out.len = (size_t)(fut_put_varint(to, (uint64_t)n << FUT_HEAD_BITS) - e->out.data);
         err = put_values(e, L, first, n);
     }
     if (err != FUT_OK) {

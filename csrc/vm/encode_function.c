@@ -21,7 +21,8 @@ static bool is_dynamic(struct fut_encoder *e, lua_State *L) {
     int top = lua_gettop(L);
     bool dynamic = false;
     for (int i = 0; i < INDEX_CHAIN_MAX && lua_istable(L, -1); i++) {
-        if (lua_topointer(L, -1) == e->globals || !lua_getmetatable(L, -1)) break;
+        if (lua_topointer(L, -1) == fut_encoder_globals_table(e, L) || !lua_getmetatable(L, -1))
+            break;
         fut_codec_push(e->codec, L, FUT_REF_INDEX);
         lua_rawget(L, -2);
         dynamic = lua_isfunction(L, -1);
@@ -36,7 +37,7 @@ static bool is_dynamic(struct fut_encoder *e, lua_State *L) {
 static enum environment environment(struct fut_encoder *e, lua_State *L, int index,
                                     const struct fut_code *code) {
     lua_getupvalue(L, index, code->env + 1);
-    if (lua_topointer(L, -1) == e->globals) return ENV_GLOBALS;
+    if (lua_topointer(L, -1) == fut_encoder_globals_table(e, L)) return ENV_GLOBALS;
     return lua_istable(L, -1) && is_dynamic(e, L) ? ENV_DYNAMIC : ENV_LITERAL;
 }
 

@@ -82,7 +82,7 @@ static enum fut_err put_class(struct fut_encoder *e, lua_State *L, bool meta) {
     struct fut_codec *c = e->codec;
     struct fut_identity id;
     int index = lua_gettop(L);
-    if (lua_topointer(L, index) == e->globals) return put_globals(e, L);
+    if (lua_topointer(L, index) == fut_encoder_globals_table(e, L)) return put_globals(e, L);
     struct fut_known *k = fut_known_find(c, L, index);
     bool has_id = !k && fut_identity_find(c, L, index, &id);
     if (!k && !has_id) {
@@ -109,7 +109,7 @@ static bool has_index(struct fut_encoder *e, lua_State *L) {
 }
 
 enum fut_err fut_encoder_object(struct fut_encoder *e, lua_State *L) {
-    if (lua_topointer(L, -1) == e->globals) return put_globals(e, L);
+    if (lua_topointer(L, -1) == fut_encoder_globals_table(e, L)) return put_globals(e, L);
     const struct fut_known *k = known_module(e, L);
     if (k) return fut_encoder_named(e, L, k);
     bool meta = lua_getmetatable(L, -1);

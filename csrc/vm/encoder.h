@@ -73,8 +73,9 @@ struct fut_encoder {
 
     /* Of the sequence: */
     size_t start;
+    unsigned char flags; /* FUT_HEAD_... */
     struct fut_map seen; /* address -> offset from start; address of a code -> 0 */
-    const void *globals; /* address of the table of globals */
+    const void *globals; /* address of the table of globals, once it was needed */
     int anchors;         /* stack index of a table, or nil: index -> a value that must not be
                           * collected, name of a global -> whether it was met */
     int nanchors;
@@ -98,6 +99,16 @@ enum fut_err fut_encoder_enter(struct fut_encoder *e, lua_State *L);
 
 /* fut_encoder_value(e, L, index): encodes the value at index (absolute) with all that is in it. */
 enum fut_err fut_encoder_value(struct fut_encoder *e, lua_State *L, int index);
+
+/* fut_encoder_globals_table(e, L): the address of the table of globals. */
+static inline const void *fut_encoder_globals_table(struct fut_encoder *e, lua_State *L) {
+    if (!e->globals) {
+        lua_pushglobaltable(L);
+        e->globals = lua_topointer(L, -1);
+        lua_pop(L, 1);
+    }
+    return e->globals;
+}
 
 /* fut_encoder_scalar(e, L, index, type, track): nil, boolean, number or string; with `track` a
  * string that was seen before becomes a REF. */
@@ -141,6 +152,7 @@ enum fut_err fut_encoder_put_text(struct fut_encoder *e, const char *text, size_
 /* fut_encoder_share(e, offset): tells the reader to remember the value there. */
 static inline void fut_encoder_share(struct fut_encoder *e, uint64_t offset) {
     e->out.data[e->start + offset] |= FUT_TAG_SHARED;
+    e->flags |= FUT_HEAD_LINKED;
 }
 
 /* encode.c */

@@ -2,7 +2,7 @@
 /* The format of encoded values. Flat bytes, written and read in one pass, for readers of the same
  * machine (byte order and sizes are its own).
  *
- *   sequence  header value* global* NIL       header: varint, number of values * 2 + compound
+ *   sequence  header value* global* NIL       header: varint, number of values * 4 + flags
  *   global    string value                    set in the reader's globals
  *   value     tag, then what the tag says below
  *
@@ -57,6 +57,10 @@ enum fut_tag {
 };
 
 enum {
+    FUT_HEAD_COMPOUND = 1, /* there are other values than scalars, or globals */
+    FUT_HEAD_LINKED = 2,   /* values are shared, or nested deeper than FUT_DEPTH_SMALL */
+    FUT_HEAD_BITS = 2,
+    FUT_DEPTH_SMALL = 16,
     FUT_SMALL_MIN = -16,
     FUT_SMALL_MAX = FUT_SMALL_MIN + 0x7f,
     FUT_SHORT_MAX = 0x1f,

@@ -18,7 +18,7 @@ enum fut_err fut_loader_plain(struct fut_codec *c, lua_State *L, struct fut_code
  * its own. Errors as above. */
 enum fut_err fut_loader_closure(struct fut_codec *c, lua_State *L, struct fut_code *code);
 
-/* fut_loader_forget(c): drops all codes. */
-void fut_loader_forget(struct fut_codec *c);
+/* fut_loader_forget(c, L): drops all codes. */
+void fut_loader_forget(struct fut_codec *c, lua_State *L);
 
 #endif

@@ -62,7 +62,7 @@ static inline bool fut_map_get(const struct fut_map *m, uint64_t key, uint64_t *
  * *value. */
 static inline enum fut_map_answer fut_map_add(struct fut_map *m, uint64_t key,
                                               uint64_t *value) {
-    if (m->used >= m->cap / 2 && !fut_map_grow(m)) return FUT_MAP_NOMEM;
+    if (m->used >= m->cap / 4 * 3 && !fut_map_grow(m)) return FUT_MAP_NOMEM;
     struct fut_map_slot *s = fut_map_slot(m, key);
     if ((s->stamp & ~FUT_MAP_VALUE_MASK) == m->generation) {
         *value = s->stamp & FUT_MAP_VALUE_MASK;

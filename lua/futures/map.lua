@@ -37,6 +37,16 @@ local function plain_sources(sources)
     return plain
 end
 
+-- Puts a future at the end of the window.
+local function append(state, future, rows)
+    state.last = state.last + 1
+    state.left = state.left + 1
+    state.futures[state.last] = future
+    state.first_index[state.last] = state.rows + 1
+    state.rows = state.rows + rows
+    if state.watches then state.watches:add(future, state.last) end
+end
+
 -- Submits the next row or chunk; false when the sources have ended.
 local function submit_next(state)
     local future, rows
@@ -49,11 +59,7 @@ local function submit_next(state)
         state.ended = true
         return false
     end
-    state.last = state.last + 1
-    state.futures[state.last] = future
-    state.first_index[state.last] = state.rows + 1
-    state.rows = state.rows + rows
-    if state.watches then state.watches:add(future, state.last) end
+    append(state, future, rows)
     return true
 end
 
@@ -66,10 +72,7 @@ local function submit_later(state)
     state.ended = true
     local failed = core.Future()
     failed:set_exception(problem)
-    state.last = state.last + 1
-    state.futures[state.last] = failed
-    state.first_index[state.last] = state.rows + 1
-    if state.watches then state.watches:add(failed, state.last) end
+    append(state, failed, 1)
 end
 
 local function raise_timeout(state)
@@ -84,7 +87,7 @@ end
 
 -- The position of the next future that is done, or nil at the end.
 local function next_done(state)
-    if not next(state.futures) then return nil end
+    if state.left == 0 then return nil end
     local left = state.deadline and state.deadline - core.monotonic()
     local position
     if state.watches then
@@ -102,6 +105,7 @@ local function advance(object)
     if not position then return nil end
     local future, index = state.futures[position], state.first_index[position]
     state.futures[position], state.first_index[position] = nil, nil
+    state.left = state.left - 1
     if state.buffersize then submit_later(state) end
     if not state.chunksize then return index, future:result() end
     core.map.install(object, future, index)
@@ -115,7 +119,7 @@ function Map.close(self)
     state.ended = true
     if state.watches then state.watches:stop() end
     local futures = state.futures
-    state.futures = {}
+    state.futures, state.left = {}, 0
     for _, future in pairs(futures) do future:cancel() end
 end
 
@@ -155,6 +159,7 @@ function Map.new(executor, submit, options, fn, sources)
         first_index = {}, -- by position: the index of its first row
         next = 1, -- the position whose turn it is, in order
         last = 0,
+        left = 0,
         rows = 0,
         ended = false,
     }
