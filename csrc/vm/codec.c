@@ -25,6 +25,7 @@ static int codec_gc(lua_State *L) {
     fut_loader_forget(c, L);
     fut_map_deinit(&c->codes_at);
     fut_map_deinit(&c->modules);
+    fut_map_deinit(&c->standard);
     fut_map_deinit(&c->loaded_at);
     fut_free(c->codes);
     fut_free(c->loaded);
@@ -44,7 +45,7 @@ static void push_table(lua_State *L, const char *mode) {
     lua_setmetatable(L, -2);
 }
 
-static void push_initial(lua_State *L, enum fut_codec_ref ref) {
+static void push_initial(struct fut_codec *c, lua_State *L, enum fut_codec_ref ref) {
     switch (ref) {
     case FUT_REF_KNOWN:
     case FUT_REF_OWN:
@@ -54,7 +55,7 @@ static void push_initial(lua_State *L, enum fut_codec_ref ref) {
         push_table(L, "k");
         break;
     case FUT_REF_STANDARD:
-        fut_names_standard(L);
+        fut_names_standard(c, L);
         break;
     case FUT_REF_LOADED:
         luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -83,7 +84,7 @@ static struct fut_codec *codec_open(lua_State *L) {
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     for (int i = 0; i < FUT_CODEC_REFS; i++) {
-        push_initial(L, (enum fut_codec_ref)i);
+        push_initial(c, L, (enum fut_codec_ref)i);
         c->refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     lua_rawsetp(L, LUA_REGISTRYINDEX, &codec_key);

@@ -72,8 +72,9 @@ struct fut_codec {
     size_t ncodes, codes_cap, codes_bytes;
     struct fut_buf scratch; /* for dumps */
 
-    struct fut_map modules; /* address of a module -> index of its name */
-    uint64_t modules_print; /* fingerprint of package.loaded when `modules` was made */
+    struct fut_map standard; /* name and address of each standard global, hashed -> 0 */
+    struct fut_map modules;  /* address of a module -> index of its name */
+    uint64_t modules_print;  /* fingerprint of package.loaded when `modules` was made */
 
     uint64_t uid; /* of this state, for identities; 0: not yet needed */
     long pid;     /* of the process in which uid was made */

@@ -48,8 +48,7 @@ static enum fut_err read_globals(struct fut_reading *r) {
 /* Only scalars: nothing can be shared, no frames are needed. */
 static enum fut_err read_plain(struct fut_reading *r, int n) {
     for (int i = 0; i < n; i++) {
-        if (r->at == r->d->end) return fut_reading_corrupt(r);
-        enum fut_err err = fut_reading_scalar(r, *r->at++);
+        enum fut_err err = fut_reading_scalar(r);
         if (err != FUT_OK) return err;
     }
     if (r->at == r->d->end || *r->at++ != FUT_TAG_NIL) return fut_reading_corrupt(r);

@@ -195,15 +195,16 @@ static enum fut_err read_address(struct fut_reading *r, bool function) {
     return FUT_OK;
 }
 
-enum fut_err fut_reading_object(struct fut_reading *r, unsigned char tag, uint64_t offset,
-                                bool shared) {
+enum fut_err fut_reading_container(struct fut_reading *r, unsigned char tag, uint64_t offset,
+                                   bool shared) {
+    return tag == FUT_TAG_PERSIST ? read_persist(r, offset, shared)
+                                  : read_function(r, offset, shared);
+}
+
+enum fut_err fut_reading_object(struct fut_reading *r, unsigned char tag) {
     switch (tag) {
     case FUT_TAG_PLAIN:
         return read_plain(r);
-    case FUT_TAG_FUNCTION:
-        return read_function(r, offset, shared);
-    case FUT_TAG_PERSIST:
-        return read_persist(r, offset, shared);
     case FUT_TAG_GLOBALS:
         lua_pushglobaltable(r->L);
         return FUT_OK;

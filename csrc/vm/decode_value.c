@@ -131,10 +131,23 @@ static enum fut_err read_table(struct fut_reading *r, unsigned char tag, uint64_
     return err;
 }
 
-static enum fut_err read_string(struct fut_reading *r, uint64_t len) {
+static inline enum fut_err read_string(struct fut_reading *r, uint64_t len) {
     const unsigned char *bytes = fut_reading_bytes(r, len);
     if (!bytes) return fut_reading_corrupt(r);
     lua_pushlstring(r->L, (const char *)bytes, (size_t)len);
+    return FUT_OK;
+}
+
+static enum fut_err read_long_string(struct fut_reading *r) {
+    uint64_t len;
+    if (!fut_reading_number(r, &len)) return fut_reading_corrupt(r);
+    return read_string(r, len);
+}
+
+static enum fut_err read_int(struct fut_reading *r) {
+    uint64_t v;
+    if (!fut_reading_number(r, &v)) return fut_reading_corrupt(r);
+    lua_pushinteger(r->L, fut_unzigzag(v));
     return FUT_OK;
 }
 
@@ -147,14 +160,14 @@ static enum fut_err read_float(struct fut_reading *r) {
     return FUT_OK;
 }
 
-enum fut_err fut_reading_scalar(struct fut_reading *r, unsigned char tag) {
-    uint64_t v;
-    if (tag >= FUT_TAG_SMALL) {
-        lua_pushinteger(r->L, (lua_Integer)tag - FUT_TAG_SMALL + FUT_SMALL_MIN);
-        return FUT_OK;
-    }
-    tag &= (unsigned char)~FUT_TAG_SHARED;
-    if (tag >= FUT_TAG_SHORT) return read_string(r, tag & FUT_SHORT_MAX);
+static enum fut_err read_ref(struct fut_reading *r) {
+    uint64_t offset;
+    if (!fut_reading_number(r, &offset)) return fut_reading_corrupt(r);
+    return fut_reading_shared(r, offset) == LUA_TNIL ? fut_reading_corrupt(r) : FUT_OK;
+}
+
+/* A scalar other than those that are all in their tag. */
+static inline enum fut_err read_scalar(struct fut_reading *r, unsigned char tag) {
     switch (tag) {
     case FUT_TAG_NIL:
         lua_pushnil(r->L);
@@ -166,22 +179,28 @@ enum fut_err fut_reading_scalar(struct fut_reading *r, unsigned char tag) {
         lua_pushboolean(r->L, 1);
         return FUT_OK;
     case FUT_TAG_INT:
-        if (!fut_reading_number(r, &v)) return fut_reading_corrupt(r);
-        lua_pushinteger(r->L, fut_unzigzag(v));
-        return FUT_OK;
+        return read_int(r);
     case FUT_TAG_FLOAT:
         return read_float(r);
     case FUT_TAG_STRING:
-        return fut_reading_number(r, &v) ? read_string(r, v) : fut_reading_corrupt(r);
+        return read_long_string(r);
     default:
         return fut_reading_corrupt(r);
     }
 }
 
-static enum fut_err read_ref(struct fut_reading *r) {
-    uint64_t offset;
-    if (!fut_reading_number(r, &offset)) return fut_reading_corrupt(r);
-    return fut_reading_shared(r, offset) == LUA_TNIL ? fut_reading_corrupt(r) : FUT_OK;
+static inline void push_small(struct fut_reading *r, unsigned char tag) {
+    lua_pushinteger(r->L, (lua_Integer)tag - FUT_TAG_SMALL + FUT_SMALL_MIN);
+}
+
+enum fut_err fut_reading_scalar(struct fut_reading *r) {
+    if (r->at == r->d->end) return fut_reading_corrupt(r);
+    unsigned char tag = *r->at++;
+    if (tag >= FUT_TAG_SMALL) {
+        push_small(r, tag);
+        return FUT_OK;
+    }
+    return tag >= FUT_TAG_SHORT ? read_string(r, tag & FUT_SHORT_MAX) : read_scalar(r, tag);
 }
 
 enum fut_err fut_reading_next(struct fut_reading *r) {
@@ -189,36 +208,52 @@ enum fut_err fut_reading_next(struct fut_reading *r) {
     if (r->at >= limit) return fut_reading_corrupt(r);
     uint64_t offset = (uint64_t)(r->at - r->start);
     unsigned char tag = *r->at++;
-    if (tag >= FUT_TAG_SMALL) return fut_reading_scalar(r, tag);
+    if (tag >= FUT_TAG_SMALL) {
+        push_small(r, tag);
+        return FUT_OK;
+    }
     bool shared = tag & FUT_TAG_SHARED;
     tag &= (unsigned char)~FUT_TAG_SHARED;
     enum fut_err err;
-    if (tag == FUT_TAG_REF) return read_ref(r);
-    if (tag >= FUT_TAG_SHORT || tag < FUT_TAG_REF)
-        err = fut_reading_scalar(r, tag);
+    if (tag >= FUT_TAG_SHORT)
+        err = read_string(r, tag & FUT_SHORT_MAX);
+    else if (tag == FUT_TAG_REF)
+        return read_ref(r);
+    else if (tag < FUT_TAG_REF)
+        err = read_scalar(r, tag);
     else if (tag >= FUT_TAG_TABLE && tag < FUT_TAG_FUNCTION)
         return read_table(r, tag, offset, shared);
     else if (tag == FUT_TAG_FUNCTION || tag == FUT_TAG_PERSIST)
-        return fut_reading_object(r, tag, offset, shared);
+        return fut_reading_container(r, tag, offset, shared);
     else
-        err = fut_reading_object(r, tag, offset, false);
+        err = fut_reading_object(r, tag);
     return err == FUT_OK && shared ? fut_reading_share(r, offset) : err;
 }
 
-/* Stores the value on the top where it belongs. */
+static void store_item(lua_State *L, struct fut_fill *f) {
+    if (lua_isnil(L, -1))
+        lua_pop(L, 1);
+    else
+        lua_rawseti(L, f->u.table.into, f->u.table.next);
+    f->u.table.next++;
+    f->u.table.narr--;
+}
+
+static bool is_key(lua_State *L) {
+    int type = lua_type(L, -1);
+    return type != LUA_TNIL && (type != LUA_TNUMBER || lua_rawequal(L, -1, -1)); /* NaN */
+}
+
+/* Stores the value on the top, which was a container, where it belongs. */
 static enum fut_err store(struct fut_reading *r, struct fut_fill *f) {
     lua_State *L = r->L;
+    f->waiting = false;
     switch (f->u.table.part) {
     case FUT_FILL_ITEM:
-        if (lua_isnil(L, -1))
-            lua_pop(L, 1);
-        else
-            lua_rawseti(L, f->u.table.into, f->u.table.next);
-        f->u.table.next++;
-        f->u.table.narr--;
+        store_item(L, f);
         break;
     case FUT_FILL_KEY:
-        if (lua_isnil(L, -1) || !lua_rawequal(L, -1, -1)) return fut_reading_corrupt(r);
+        if (!is_key(L)) return fut_reading_corrupt(r);
         f->u.table.part = FUT_FILL_VALUE;
         break;
     case FUT_FILL_VALUE:
@@ -235,30 +270,48 @@ static enum fut_err store(struct fut_reading *r, struct fut_fill *f) {
     return FUT_OK;
 }
 
-/* Sets the part of what comes next; false: the table is complete. */
-static bool more(struct fut_fill *f) {
-    if (f->u.table.narr > 0) {
-        f->u.table.part = FUT_FILL_ITEM;
-    } else if (f->u.table.nhash > 0) {
-        if (f->u.table.part != FUT_FILL_VALUE) f->u.table.part = FUT_FILL_KEY;
-    } else {
-        f->u.table.part = FUT_FILL_META;
-        return f->u.table.meta;
+/* Items until they are done, or a container among them begins. */
+static enum fut_err fill_items(struct fut_reading *r, struct fut_fill *f) {
+    size_t depth = r->depth;
+    while (f->u.table.narr > 0) {
+        enum fut_err err = fut_reading_next(r);
+        if (err != FUT_OK || r->depth > depth) return err;
+        store_item(r->L, f);
     }
-    return true;
+    if (f->u.table.part == FUT_FILL_ITEM) f->u.table.part = FUT_FILL_KEY;
+    return FUT_OK;
+}
+
+static enum fut_err fill_pairs(struct fut_reading *r, struct fut_fill *f) {
+    size_t depth = r->depth;
+    while (f->u.table.nhash > 0) {
+        enum fut_err err;
+        if (f->u.table.part == FUT_FILL_KEY) {
+            err = fut_reading_next(r);
+            if (err != FUT_OK || r->depth > depth) return err;
+            if (!is_key(r->L)) return fut_reading_corrupt(r);
+            f->u.table.part = FUT_FILL_VALUE;
+        }
+        err = fut_reading_next(r);
+        if (err != FUT_OK || r->depth > depth) return err;
+        lua_rawset(r->L, f->u.table.into);
+        f->u.table.nhash--;
+        f->u.table.part = FUT_FILL_KEY;
+    }
+    return FUT_OK;
 }
 
 static enum fut_err table_step(struct fut_reading *r) {
     struct fut_fill *f = fut_reading_top(r);
     size_t depth = r->depth;
-    for (;;) {
-        enum fut_err err;
-        if (!f->waiting) {
-            if (!more(f)) break;
-            err = fut_reading_next(r);
-            if (err != FUT_OK || r->depth > depth) return err;
-        }
-        f->waiting = false;
+    enum fut_err err = f->waiting ? store(r, f) : FUT_OK;
+    if (err == FUT_OK) err = fill_items(r, f);
+    if (err == FUT_OK && r->depth == depth) err = fill_pairs(r, f);
+    if (err != FUT_OK || r->depth > depth) return err;
+    if (f->u.table.meta) {
+        f->u.table.part = FUT_FILL_META;
+        err = fut_reading_next(r);
+        if (err != FUT_OK || r->depth > depth) return err;
         err = store(r, f);
         if (err != FUT_OK) return err;
     }

@@ -66,9 +66,8 @@ enum fut_err fut_reading_value(struct fut_reading *r);
 /* fut_reading_next(r): pushes the next value if it is complete at once; else makes a frame for it. */
 enum fut_err fut_reading_next(struct fut_reading *r);
 
-/* fut_reading_scalar(r, tag): pushes a scalar; FUT_ECORRUPT when the tag (already read) is no
- * scalar's. */
-enum fut_err fut_reading_scalar(struct fut_reading *r, unsigned char tag);
+/* fut_reading_scalar(r): pushes the next value, which must be a scalar that is not shared. */
+enum fut_err fut_reading_scalar(struct fut_reading *r);
 
 /* fut_reading_share(r, offset): remembers the value on the top. */
 enum fut_err fut_reading_share(struct fut_reading *r, uint64_t offset);
@@ -118,10 +117,13 @@ static inline struct fut_codec *fut_reading_codec(struct fut_reading *r) {
 
 /* decode_object.c */
 
-/* fut_reading_object(r, tag, offset): the rest of the tags. Sharing is up to the caller for values
- * that are complete at once. */
-enum fut_err fut_reading_object(struct fut_reading *r, unsigned char tag, uint64_t offset,
-                                bool shared);
+/* fut_reading_container(r, tag, offset, shared): a frame for a function or for __persist. */
+enum fut_err fut_reading_container(struct fut_reading *r, unsigned char tag, uint64_t offset,
+                                   bool shared);
+
+/* fut_reading_object(r, tag): pushes any other value that is no scalar and no table. */
+enum fut_err fut_reading_object(struct fut_reading *r, unsigned char tag);
+
 enum fut_err fut_reading_function_step(struct fut_reading *r);
 enum fut_err fut_reading_persist_step(struct fut_reading *r);
 

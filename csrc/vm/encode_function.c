@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "vm/encoder.h"
 #include "vm/known.h"
+#include "vm/names.h"
 
 /* What the _ENV of a function is in the eyes of the reader. */
 enum environment {
@@ -165,31 +166,6 @@ enum fut_err fut_encoder_function_step(struct fut_encoder *e, lua_State *L) {
     return err;
 }
 
-/* Pushes the value that the name on the top has in the environment; false, and nothing, when it is
- * nil or the standard library's. */
-static bool push_global(struct fut_encoder *e, lua_State *L, int env) {
-    int name = lua_gettop(L);
-    if (env == 0) {
-        lua_pushglobaltable(L);
-        lua_pushvalue(L, name);
-        lua_rawget(L, -2);
-    } else {
-        fut_encoder_protect(e, L);
-        lua_rawgeti(L, e->anchors, env);
-        lua_pushvalue(L, name);
-        lua_gettable(L, -2);
-        fut_encoder_anchor(e, L, -1);
-    }
-    lua_replace(L, name + 1);
-    if (lua_isnil(L, name + 1)) return false;
-    fut_codec_push(e->codec, L, FUT_REF_STANDARD);
-    lua_pushvalue(L, name);
-    lua_rawget(L, -2);
-    bool own = !lua_rawequal(L, -1, name + 1);
-    lua_settop(L, name + 1);
-    return own;
-}
-
 /* Notes the name at index; false when it was noted before. */
 static bool note_global(struct fut_encoder *e, lua_State *L, int index) {
     fut_encoder_anchors(e, L);
@@ -203,17 +179,38 @@ static bool note_global(struct fut_encoder *e, lua_State *L, int index) {
     return true;
 }
 
+/* Pushes the value that the name has in the environment at index. */
+static int push_global(struct fut_encoder *e, lua_State *L, int index, bool dynamic,
+                       const char *name, size_t len) {
+    lua_pushlstring(L, name, len);
+    if (!dynamic) return lua_rawget(L, index);
+    int type = lua_gettable(L, index);
+    fut_encoder_anchor(e, L, -1);
+    return type;
+}
+
 static enum fut_err put_globals_of(struct fut_encoder *e, lua_State *L,
                                    struct fut_needy needy) {
     const char *name = needy.code->globals;
-    int top = lua_gettop(L);
+    int top = lua_gettop(L), index = top + 1;
+    if (needy.env == 0) {
+        lua_pushglobaltable(L);
+    } else {
+        fut_encoder_protect(e, L);
+        lua_rawgeti(L, e->anchors, needy.env);
+    }
     for (uint32_t i = 0; i < needy.code->nglobals; i++, name += strlen(name) + 1) {
-        lua_settop(L, top);
-        lua_pushstring(L, name);
-        if (!push_global(e, L, needy.env) || !note_global(e, L, top + 1)) continue;
+        size_t len = strlen(name);
+        lua_settop(L, index);
+        if (push_global(e, L, index, needy.env != 0, name, len) == LUA_TNIL ||
+            fut_names_is_standard(e->codec, L, name, len, -1))
+            continue;
+        lua_pushlstring(L, name, len);
+        if (!note_global(e, L, index + 2)) continue;
         e->global = name;
-        enum fut_err err = fut_encoder_scalar(e, L, top + 1, LUA_TSTRING, true);
-        if (err == FUT_OK) err = fut_encoder_value(e, L, top + 2);
+        e->flags |= FUT_HEAD_COMPOUND;
+        enum fut_err err = fut_encoder_scalar(e, L, index + 2, LUA_TSTRING, true);
+        if (err == FUT_OK) err = fut_encoder_value(e, L, index + 1);
         if (err != FUT_OK) return err;
     }
     lua_settop(L, top);

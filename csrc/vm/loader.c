@@ -80,10 +80,24 @@ static enum fut_err once(lua_State *L, int *ref, const unsigned char *bytes, siz
     return FUT_OK;
 }
 
+/* A closure that is kept nowhere. lua_load has put the globals into its first upvalue. */
+static enum fut_err load_anew(lua_State *L, struct fut_code *code) {
+    enum fut_err err = load(L, code->bytes, code->len);
+    if (err != FUT_OK || code->nups == 0) return err;
+    lua_pushnil(L);
+    lua_setupvalue(L, -2, 1);
+    return FUT_OK;
+}
+
 enum fut_err fut_loader_plain(struct fut_codec *c, lua_State *L, struct fut_code *code) {
     struct fut_loaded *l;
-    enum fut_err err = find(c, L, code, &l);
-    if (err == FUT_OK) err = once(L, &l->closure, code->bytes, code->len);
+    enum fut_err err;
+    if (c->closed) {
+        err = load_anew(L, code);
+    } else {
+        err = find(c, L, code, &l);
+        if (err == FUT_OK) err = once(L, &l->closure, code->bytes, code->len);
+    }
     if (err != FUT_OK || code->nups == 0) return err;
     lua_pushglobaltable(L);
     lua_setupvalue(L, -2, 1);
@@ -92,16 +106,9 @@ enum fut_err fut_loader_plain(struct fut_codec *c, lua_State *L, struct fut_code
 
 enum fut_err fut_loader_closure(struct fut_codec *c, lua_State *L, struct fut_code *code) {
     struct fut_loaded *l;
-    enum fut_err err;
-    if (code->factory) {
-        err = find(c, L, code, &l);
-        if (err == FUT_OK) err = once(L, &l->factory, code->factory, code->factory_len);
-        if (err == FUT_OK) lua_call(L, 0, 1);
-        return err;
-    }
-    err = load(L, code->bytes, code->len);
-    if (err != FUT_OK || code->nups == 0) return err;
-    lua_pushnil(L); /* lua_load has put the globals there */
-    lua_setupvalue(L, -2, 1);
-    return FUT_OK;
+    if (!code->factory || c->closed) return load_anew(L, code);
+    enum fut_err err = find(c, L, code, &l);
+    if (err == FUT_OK) err = once(L, &l->factory, code->factory, code->factory_len);
+    if (err == FUT_OK) lua_call(L, 0, 1);
+    return err;
 }

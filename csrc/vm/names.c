@@ -20,23 +20,38 @@ static bool is_standard(const char *name) {
     return false;
 }
 
+static uint64_t standard_key(const char *name, size_t len, const void *address) {
+    return fut_code_hash((const unsigned char *)name, len) ^ (uintptr_t)address;
+}
+
+bool fut_names_is_standard(const struct fut_codec *c, lua_State *L, const char *name,
+                           size_t len, int index) {
+    uint64_t none;
+    return fut_map_get(&c->standard, standard_key(name, len, lua_topointer(L, index)), &none);
+}
+
 /* A standard name that the program had already replaced is its own: that one travels. */
-static void add_standard(lua_State *L, const char *name, int type) {
+static void add_standard(struct fut_codec *c, lua_State *L, const char *name, int type) {
+    uint64_t none = 0;
     lua_pushstring(L, name);
     lua_pushvalue(L, -1);
     lua_rawget(L, -3);
-    if (lua_type(L, -1) == type && (type != LUA_TFUNCTION || lua_iscfunction(L, -1)))
-        lua_rawset(L, -4);
-    else
+    if (lua_type(L, -1) != type || (type == LUA_TFUNCTION && !lua_iscfunction(L, -1))) {
         lua_pop(L, 2);
+        return;
+    }
+    uint64_t key = standard_key(name, strlen(name), lua_topointer(L, -1));
+    if (fut_map_add(&c->standard, key, &none) == FUT_MAP_NOMEM) fut_codec_raise(L);
+    lua_rawset(L, -4);
 }
 
-void fut_names_standard(lua_State *L) {
+void fut_names_standard(struct fut_codec *c, lua_State *L) {
     lua_newtable(L);
     lua_pushglobaltable(L);
-    for (const char *const *s = standard_functions; *s; s++) add_standard(L, *s, LUA_TFUNCTION);
-    for (const char *const *s = standard_modules; *s; s++) add_standard(L, *s, LUA_TTABLE);
-    add_standard(L, "_VERSION", LUA_TSTRING);
+    for (const char *const *s = standard_functions; *s; s++)
+        add_standard(c, L, *s, LUA_TFUNCTION);
+    for (const char *const *s = standard_modules; *s; s++) add_standard(c, L, *s, LUA_TTABLE);
+    add_standard(c, L, "_VERSION", LUA_TSTRING);
     lua_pop(L, 1);
 }
 

@@ -13,9 +13,14 @@
 
 #include "vm/codec.h"
 
-/* fut_names_standard(L): pushes a new table of the standard library's globals as they are now: its
- * C functions, its tables, _G and _VERSION. */
-void fut_names_standard(lua_State *L);
+/* fut_names_standard(c, L): takes notice of the standard library's globals as they are now: its C
+ * functions, its tables, _G and _VERSION; pushes a new table of them. */
+void fut_names_standard(struct fut_codec *c, lua_State *L);
+
+/* fut_names_is_standard(c, L, name, len, index): the value at index is what the standard library has
+ * under that name. */
+bool fut_names_is_standard(const struct fut_codec *c, lua_State *L, const char *name,
+                           size_t len, int index);
 
 /* fut_names_refresh(c, L): takes notice of modules that were loaded or dropped since the last time.
  * Costs a walk over package.loaded. */
