@@ -30,9 +30,9 @@ void fut_buf_trim(struct fut_buf *b, size_t keep);
 unsigned char *fut_buf_steal(struct fut_buf *b);
 
 /* fut_buf_reserve(b, extra): the address of `extra` writable bytes at the end (not yet counted in
- * len), or NULL. */
+ * len), or NULL when memory is short; of an empty buffer and 0 bytes an address, too. */
 static inline unsigned char *fut_buf_reserve(struct fut_buf *b, size_t extra) {
-    if (b->cap - b->len < extra && !fut_buf_grow(b, extra)) return NULL;
+    if ((b->cap - b->len < extra || !b->data) && !fut_buf_grow(b, extra)) return NULL;
     return b->data + b->len;
 }
 
