@@ -12,8 +12,8 @@ void fut_thread_fail_after(int n) { atomic_store(&fail_after, n); }
 
 static int must_fail(void) {
     int left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    if (left > 1) atomic_fetch_sub(&fail_after, 1);
-    return left == 1;
+    while (left > 1 && !atomic_compare_exchange_weak(&fail_after, &left, left - 1)) continue;
+    return left == 1; /* and stays there: all later ones fail too */
 }
 
 enum fut_err fut_thread_start(pthread_t *thread, void *(*main)(void *), void *arg) {
