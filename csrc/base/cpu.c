@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,6 +54,13 @@ static double group_quota(const char *mount, char *group) {
     }
 }
 
+/* Is "cpu" in a list like "cpu,cpuacct"? "cpuset" is another controller, with other paths. */
+static bool names_cpu(const char *controllers) {
+    for (const char *at = controllers; (at = strstr(at, "cpu")); at++)
+        if ((at == controllers || at[-1] == ',') && (at[3] == '\0' || at[3] == ',')) return true;
+    return false;
+}
+
 static double cgroup_quota(void) {
     FILE *file = fopen("/proc/self/cgroup", "re");
     if (!file) return 0;
@@ -66,7 +74,7 @@ static double cgroup_quota(void) {
         *controllers++ = '\0';
         *group++ = '\0';
         const char *mount = *controllers == '\0' ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
-        if (*controllers != '\0' && !strstr(controllers, "cpu")) continue;
+        if (*controllers != '\0' && !names_cpu(controllers)) continue;
         double quota = group_quota(mount, group);
         if (quota > 0 && (least == 0 || quota < least)) least = quota;
     }
