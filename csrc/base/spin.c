@@ -12,6 +12,7 @@ fut_time fut_spin_until(struct fut_spin *s) {
 }
 
 void fut_spin_learn(struct fut_spin *s, int found) {
-    if (found && s->budget_us < MOST_US) s->budget_us *= 2;
-    if (!found && s->budget_us > LEAST_US) s->budget_us /= 2;
+    int us = found ? s->budget_us * 2 : s->budget_us / 2;
+    if (s->budget_us == 0) return; /* it has not been used yet */
+    s->budget_us = us > MOST_US ? MOST_US : us < LEAST_US ? LEAST_US : us;
 }
