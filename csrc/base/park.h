@@ -4,8 +4,9 @@
  *
  * STATE: a word with three values: empty, token (a wake-up is kept), parked (the owner sleeps).
  * BLOCKING: fut_park only. It returns on a wake-up, on the deadline and on a signal (EINTR; without a
- * deadline not when the handler was installed with SA_RESTART), and may return for no reason: callers look at what they wait for and park again. A pthread condition
- * would not do: signals do not end its wait, and then Ctrl-C would not either.
+ * deadline not when its handler was installed with SA_RESTART), and may return for no reason: callers
+ * look at what they wait for and park again. A pthread condition would not do: signals do not end its
+ * wait, and then Ctrl-C would not either.
  * THREADS: park from the owner, unpark from any thread. The memory must outlive the last unpark. */
 #ifndef FUT_BASE_PARK_H
 #define FUT_BASE_PARK_H
