@@ -31,8 +31,9 @@ describe("A bad URL", function()
         for _, url in ipairs { "http://h:99999/", "http://h:x/", "http://h:-1/" } do
             refused("url", url, "port")
         end
-        for _, url in ipairs { " http://h/", "http://h/ ", "http://h/a b", "http://h/\n",
-            "http://h/\r\nX: y", "http://h/\0", "http://a b/", "http://h/\t", "http://h/\127" } do
+        for _, url in ipairs { " http://h/", "http://h/ ", "http://h/a b", "http://a b/",
+            "http://h/\n", "http://h/\r\nX: y", "http://h/\0", "http://h/\t",
+            "http://h/\127" } do
             refused("url", url, "space or control byte")
         end
         for _, url in ipairs { "http://[::1/", "http://a\\b/", "http://u:%0a@h/" } do
@@ -152,7 +153,7 @@ describe("A failed fetch", function()
     end)
 
     it("never shows credentials", function()
-        for _, url in ipairs { bad.refused, bad.url .. "/truncated", "http://nobody.invalid" } do
+        for _, url in ipairs { bad.refused, bad.url .. "/truncated", "http://no.invalid" } do
             local _, err = pcall(fetch, (url:gsub("//", "//user:secret@")))
             assert.is_nil((tostring(err) .. err.url):find("secret", 1, true))
         end
@@ -220,7 +221,8 @@ describe("A limit of time", function()
 
     it("says it in words", function()
         local _, err = times_out(0.1, bad.url .. "/silence", 0.1)
-        assert.matches("^timed out after 0.1 s while waiting for the first byte from 127", err.message)
+        assert.matches("^timed out after 0.1 s while waiting for the first byte from 127",
+            err.message)
         _, err = times_out(0.1, bad.deaf, { connect = 0.1 })
         assert.matches("^not connected after 0.1 s while connecting to 127", err.message)
         _, err = times_out(0.1, bad.url .. "/stall", { idle = 0.1 })
@@ -232,8 +234,9 @@ describe("A limit of time", function()
         assert.equal("body", times_out(0.3, bad.url .. "/stall", { idle = 0.3 }))
         assert.equal("first_byte", times_out(0.3, bad.url .. "/silence", { idle = 0.3 }))
         -- A byte each 50 ms is not idle, in the body as in the head.
-        assert.equal("body", times_out(0.6, bad.url .. "/drip", { idle = 0.4, total = 0.6 }))
-        assert.equal("body", times_out(0.6, bad.url .. "/slow-headers", { idle = 0.4, total = 0.6 }))
+        local timeout = { idle = 0.4, total = 0.6 }
+        assert.equal("body", times_out(0.6, bad.url .. "/drip", timeout))
+        assert.equal("body", times_out(0.6, bad.url .. "/slow-headers", timeout))
     end)
 
     it("connect ends with the connection", function()

@@ -1,0 +1,111 @@
+-- SPDX-License-Identifier: MIT
+-- The demo server.
+
+local cjson = require "cjson"
+local system = require "system"
+local fetch = require "futures.fetch"
+local demo = require "spec.support.demo"
+local server = require "spec.support.server"
+require "spec.support.watchdog"
+
+describe("The demo server", function()
+    local it_serves
+
+    lazy_setup(function()
+        it_serves = demo.start()
+    end)
+
+    lazy_teardown(function()
+        it_serves:stop()
+    end)
+
+    local function get(path, opts)
+        return fetch(it_serves.url .. path, opts)
+    end
+
+    it("helps", function()
+        local r = get("/")
+        for _, path in ipairs { "/delay/MS", "/bytes/N", "/status/N", "/json", "/redirect/N",
+            "/echo" } do
+            assert.is_truthy(r.body:find(path, 1, true))
+        end
+        assert.equal(404, get("/nothing").status)
+    end)
+
+    it("waits", function()
+        local from = system.monotime()
+        assert.equal("waited 120 ms\n", get("/delay/120").body)
+        assert.is_true(system.monotime() - from >= 0.12)
+        assert.equal("waited 0 ms\n", get("/delay/0").body)
+    end)
+
+    it("gives bytes, statuses, JSON, redirects", function()
+        assert.equal("abcdefghijklmnopqrstuvwxyzabcd", get("/bytes/30").body)
+        assert.equal(418, get("/status/418").status)
+        assert.same({ pi = 3.14159 }, get("/json"):json().nested)
+        assert.equal(2, get("/redirect/2").redirects)
+        for _, path in ipairs { "/delay/x", "/delay/", "/bytes/-1", "/status/99", "/status/600",
+            "/redirect/1x", "/bytes/99999999999999999999" } do
+            assert.equal(400, get(path).status)
+        end
+    end)
+
+    it("echoes", function()
+        local r = get("/echo/?a=%20b", { method = "PUT", body = 'x"\0\255', query = { c = 1 },
+            headers = { { "X-One", "1" }, { "x-one", "\"2\"" }, { "X-Empty", "" } } })
+        assert.equal(404, r.status)
+        r = get("/echo?a=%20b", { method = "PUT", body = 'x"\0\200', query = { c = 1 },
+            headers = { { "X-One", "1" }, { "x-one", "\"2\"" }, { "X-Empty", "" } } })
+        local seen = r:json()
+        assert.equal("PUT", seen.method)
+        assert.equal("/echo?a=%20b&c=1", seen.path)
+        assert.equal('x"\0\u{c8}', seen.body)
+        assert.equal('1, "2"', seen.headers["X-One"])
+        assert.equal("", seen.headers["X-Empty"])
+        assert.equal("4", seen.headers["Content-Length"])
+        assert.equal("application/json", r.headers["content-type"])
+        assert.equal("", cjson.decode(get("/echo").body).body)
+    end)
+
+    it("answers HEAD without a body", function()
+        for path, length in pairs { ["/bytes/77"] = "77", ["/delay/10"] = "13" } do
+            local r = get(path, { method = "HEAD" })
+            assert.equal(200, r.status)
+            assert.equal("", r.body)
+            assert.equal(length, r.headers["content-length"])
+        end
+    end)
+
+    it("takes large bodies, not endless ones", function()
+        local body = ("0123456789"):rep(100000)
+        assert.equal(#body, #get("/echo", { body = body }):json().body)
+        body = ("x"):rep((64 << 20) + 1)
+        assert.equal(413, get("/echo", { body = body, timeout = false }).status)
+    end)
+
+    it("ends on a signal, well, with requests waiting", function()
+        local out = os.tmpname()
+        local command = server.quote([[
+            "$1" >"$2" & pid=$!
+            while [ ! -s "$2" ]; do sleep 0.01; done
+            url=$(sed -n 's/listening on //p' "$2")
+            exec 3<>/dev/tcp/127.0.0.1/${url##*:}
+            printf 'GET /delay/60000 HTTP/1.1\r\nHost: x\r\n\r\n' >&3
+            sleep 0.1; kill -TERM $pid; wait $pid; echo $?
+        ]])
+        local program = server.quote(server.build_dir() .. "/demo_server")
+        local pipe = assert(io.popen(("bash -c %s - %s %s"):format(command, program, out)))
+        assert.equal("0", pipe:read("l"))
+        pipe:close()
+        os.remove(out)
+    end)
+
+    it("refuses bad arguments and a port that is taken", function()
+        local program = server.quote(server.build_dir() .. "/demo_server")
+        local port = it_serves.url:match("%d+$")
+        local _, _, code = os.execute(program .. " -p x 2>/dev/null")
+        assert.equal(2, code)
+        _, _, code = os.execute(("%s -p %s 2>/dev/null"):format(program, port))
+        assert.equal(1, code)
+    end)
+end)
