@@ -11,15 +11,20 @@ static atomic_long fail_after;
 
 static int must_fail(void) {
     long left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    if (left == 0) return 0;
-    if (left == 1) return 1; /* and stays there: all later ones fail too */
-    atomic_fetch_sub_explicit(&fail_after, 1, memory_order_relaxed);
-    return 0;
+    /* Exchanged, not subtracted: two threads that see a 2 would make it a 0, which is "none". */
+    while (left > 1 && !atomic_compare_exchange_weak_explicit(
+                           &fail_after, &left, left - 1, memory_order_relaxed, memory_order_relaxed))
+        continue;
+    return left == 1; /* and stays there: all later ones fail too */
 }
 
 void *fut_alloc(size_t size) { return must_fail() ? NULL : malloc(size); }
 
 void *fut_zalloc(size_t size) { return must_fail() ? NULL : calloc(1, size); }
+
+void *fut_alloc_aligned(size_t alignment, size_t size) {
+    return must_fail() ? NULL : aligned_alloc(alignment, size);
+}
 
 void *fut_realloc(void *block, size_t size) { return must_fail() ? NULL : realloc(block, size); }
 

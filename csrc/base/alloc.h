@@ -12,6 +12,9 @@ void *fut_alloc(size_t size);
 /* fut_zalloc(size): zeroed memory, or NULL. */
 void *fut_zalloc(size_t size);
 
+/* fut_alloc_aligned(alignment, size): uninitialised, aligned to a power of two that divides the size. */
+void *fut_alloc_aligned(size_t alignment, size_t size);
+
 /* fut_realloc(block, size): like realloc; on NULL the old block lives on. */
 void *fut_realloc(void *block, size_t size);
 

@@ -17,7 +17,10 @@ struct fut_spin {
  * has only one processor. */
 fut_time fut_spin_until(struct fut_spin *s);
 
-/* fut_spin_learn(s, found): the budget for next time. */
+/* fut_spin_learn(s, found): the budget for next time. Also for a sleep after a vain spin: one that was
+ * shorter than FUT_SPIN_SHORT shows that a longer spin would have found. */
 void fut_spin_learn(struct fut_spin *s, int found);
+
+#define FUT_SPIN_SHORT (50 * (FUT_MS / 1000))
 
 #endif

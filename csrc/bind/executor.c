@@ -17,7 +17,8 @@ struct executor_handle {
 };
 
 struct fut_executor *fut_executor_check(lua_State *L, int arg) {
-    struct executor_handle *h = luaL_checkudata(L, arg, FUT_EXECUTOR_TNAME);
+    if (!fut_home_is(L, arg, FUT_UP_EXECUTOR)) luaL_checkudata(L, arg, FUT_EXECUTOR_TNAME);
+    struct executor_handle *h = lua_touserdata(L, arg);
     luaL_argcheck(L, h->executor, arg, "executor was never opened");
     return h->executor;
 }
@@ -249,12 +250,11 @@ static const luaL_Reg functions[] = {
 
 void fut_executor_open(lua_State *L) {
     fut_home_set_functions(L, functions);
-    if (luaL_newmetatable(L, FUT_EXECUTOR_TNAME)) {
-        fut_home_set_functions(L, metamethods);
-        lua_newtable(L);
-        fut_home_set_functions(L, methods);
-        lua_setfield(L, -2, "__index");
-        fut_handle_class_add(&thread_pool_class);
-    }
+    luaL_getmetatable(L, FUT_EXECUTOR_TNAME);
+    fut_home_set_functions(L, metamethods);
+    lua_newtable(L);
+    fut_home_set_functions(L, methods);
+    lua_setfield(L, -2, "__index");
+    fut_handle_class_add(&thread_pool_class);
     lua_setfield(L, -2, "Executor"); /* the facade adds methods of its own */
 }

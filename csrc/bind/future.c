@@ -13,17 +13,14 @@
 struct fut_future_handle *fut_future_handle_new(lua_State *L) {
     struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->future = NULL;
-    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, lua_upvalueindex(FUT_UP_FUTURE));
     lua_setmetatable(L, -2);
     return h;
 }
 
 struct fut_future *fut_future_test(lua_State *L, int index) {
-    struct fut_future_handle *h = lua_touserdata(L, index);
-    if (!h || !lua_getmetatable(L, index)) return NULL;
-    bool is_future = lua_rawequal(L, -1, lua_upvalueindex(2));
-    lua_pop(L, 1);
-    return is_future ? h->future : NULL;
+    if (!fut_home_is(L, index, FUT_UP_FUTURE)) return NULL;
+    return ((struct fut_future_handle *)lua_touserdata(L, index))->future;
 }
 
 struct fut_future *fut_future_check(lua_State *L, int arg) {
@@ -305,7 +302,7 @@ static const luaL_Reg metamethods[] = {
 };
 
 void fut_future_open(lua_State *L) {
-    if (!luaL_newmetatable(L, FUT_FUTURE_TNAME)) return;
+    luaL_getmetatable(L, FUT_FUTURE_TNAME);
     fut_home_set_functions(L, metamethods);
     lua_newtable(L);
     fut_home_set_functions(L, methods);
@@ -313,4 +310,5 @@ void fut_future_open(lua_State *L) {
     lua_setfield(L, -2, "__index");
     fut_handle_class_add(&bare_class);
     fut_handle_class_add(&task_class);
+    lua_pop(L, 1);
 }

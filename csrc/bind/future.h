@@ -4,7 +4,7 @@
  * where they are.
  *
  * STATE: empty (NULL) from its making until its future exists.
- * In every C function of the module, upvalue 1 is the home and upvalue 2 this metatable. */
+ * Its functions, like all of the module, have the upvalues of bind/home.h. */
 #ifndef FUT_BIND_FUTURE_H
 #define FUT_BIND_FUTURE_H
 
@@ -46,7 +46,7 @@ void fut_future_keep(lua_State *L, int index, int n);
  * values that were kept here, so that others can read them. */
 void fut_future_encode_local(lua_State *L, int index);
 
-/* fut_future_open(L): pushes the metatable, made at the first call in a state. */
+/* fut_future_open(L): fills the metatable. Once per state. */
 void fut_future_open(lua_State *L);
 
 /* fut_future_set_methods: set_result, set_exception, set_running_or_notify_cancel. */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "bind/callback.h"
+#include "bind/executor.h"
 #include "bind/future.h"
 #include "vm/interrupt.h"
 #include "vm/run.h"
@@ -105,13 +106,24 @@ struct fut_home *fut_home_open(lua_State *L) {
     fut_waiter_init(&home->inbox, &home->parker);
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+    luaL_newmetatable(L, FUT_FUTURE_TNAME); /* empty so far: the functions need them as upvalues */
+    luaL_newmetatable(L, FUT_EXECUTOR_TNAME);
+    lua_pop(L, 2);
     return home;
 }
 
 void fut_home_set_functions(lua_State *L, const luaL_Reg *functions) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
     luaL_getmetatable(L, FUT_FUTURE_TNAME);
-    luaL_setfuncs(L, functions, 2);
+    luaL_getmetatable(L, FUT_EXECUTOR_TNAME);
+    luaL_setfuncs(L, functions, 3);
+}
+
+bool fut_home_is(lua_State *L, int index, enum fut_upvalue metatable) {
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return false;
+    bool is = lua_rawequal(L, -1, lua_upvalueindex(metatable));
+    lua_pop(L, 1);
+    return is;
 }
 
 /* Warns of an error in a callback: "futures: error in callback: ...". */
@@ -174,7 +186,8 @@ enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
     if (now >= deadline) return FUT_WAIT_TIMEOUT;
     spin(home, deadline);
     fut_time until = now + LOOK_MS * FUT_MS;
-    fut_park(&home->parker, until < deadline ? until : deadline);
+    bool woken = fut_park(&home->parker, until < deadline ? until : deadline);
+    if (woken && fut_now() - now < 2 * FUT_SPIN_SHORT) fut_spin_learn(&home->spin, true);
     return FUT_WAIT_READY;
 }
 

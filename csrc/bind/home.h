@@ -30,18 +30,22 @@ struct fut_home {
     struct fut_home_executor *executors;
 };
 
+/* The upvalues of every C function of the module: what a hot call would else look up by name. */
+enum fut_upvalue { FUT_UP_HOME = 1, FUT_UP_FUTURE, FUT_UP_EXECUTOR };
+
 /* fut_home_open(L): the home of this state, made at the first call. Pushes nothing. */
 struct fut_home *fut_home_open(lua_State *L);
 
-/* fut_home_of(L): from upvalue 1 of the running C function, where every function of the module has
- * it. */
+/* fut_home_of(L): from the upvalue of the running C function. */
 static inline struct fut_home *fut_home_of(lua_State *L) {
-    return lua_touserdata(L, lua_upvalueindex(1));
+    return lua_touserdata(L, lua_upvalueindex(FUT_UP_HOME));
 }
 
-/* fut_home_set_functions(L, functions): into the table at the top, each with two upvalues: the home
- * and the metatable of Future. */
+/* fut_home_set_functions(L, functions): into the table at the top, each with those upvalues. */
 void fut_home_set_functions(lua_State *L, const luaL_Reg *functions);
+
+/* fut_home_is(L, index, metatable): is the value at index a userdata with that metatable? */
+bool fut_home_is(lua_State *L, int index, enum fut_upvalue metatable);
 
 /* fut_home_adopt(home, ex): the executor was made here: it is joined when the state closes. Takes a
  * count on success. */

@@ -110,7 +110,6 @@ int luaopen_futures_core(lua_State *L) {
     fut_error_open(L);
     fut_home_open(L);
     fut_future_open(L);
-    lua_pop(L, 1);
     lua_newtable(L);
     fut_home_set_functions(L, functions);
     fut_executor_open(L);

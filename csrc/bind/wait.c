@@ -83,16 +83,17 @@ static int futures_wait(lua_State *L) {
     return 2;
 }
 
-/* as_completed: the iterator's state. Upvalues of the step: home, Future's metatable, watches, array,
- * and this. */
+/* The step function of as_completed has these upvalues after those of every function. */
+enum { WATCHES = FUT_UP_EXECUTOR + 1, ARRAY, STEPS };
+
 struct steps {
     fut_time deadline;
 };
 
 static int as_completed_step(lua_State *L) {
-    struct fut_watches *ws = lua_touserdata(L, lua_upvalueindex(3));
-    struct steps *s = lua_touserdata(L, lua_upvalueindex(5));
-    size_t total = lua_rawlen(L, lua_upvalueindex(4));
+    struct fut_watches *ws = lua_touserdata(L, lua_upvalueindex(WATCHES));
+    struct steps *s = lua_touserdata(L, lua_upvalueindex(STEPS));
+    size_t total = lua_rawlen(L, lua_upvalueindex(ARRAY));
     if (ws->pending == 0) {
         fut_home_safe_point(fut_home_of(L), L);
         return 0;
@@ -102,7 +103,7 @@ static int as_completed_step(lua_State *L) {
                                (lua_Integer)ws->pending, (lua_Integer)total);
     lua_Integer i = 0;
     fut_watches_shift(ws, &i);
-    lua_rawgeti(L, lua_upvalueindex(4), i);
+    lua_rawgeti(L, lua_upvalueindex(ARRAY), i);
     return 1;
 }
 
@@ -110,13 +111,12 @@ static int as_completed_step(lua_State *L) {
 static int futures_as_completed(lua_State *L) {
     fut_time deadline = fut_check_timeout(L, 2, 2, "as_completed");
     lua_settop(L, 1);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushvalue(L, lua_upvalueindex(2));
+    for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) lua_pushvalue(L, lua_upvalueindex(i));
     watch_all(L, fut_watches_new(L, fut_home_of(L)));
     lua_pushvalue(L, 1);
     struct steps *s = lua_newuserdatauv(L, sizeof *s, 0);
     s->deadline = deadline;
-    lua_pushcclosure(L, as_completed_step, 5);
+    lua_pushcclosure(L, as_completed_step, STEPS);
     return 1;
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/task.h"
 
-#include "base/alloc.h"
+#include <string.h>
+
+#include "base/slab.h"
 #include "core/executor.h"
+
+static struct fut_slab tasks = FUT_SLAB_INIT(sizeof(struct fut_task));
 
 static void task_free(struct fut_object *o) {
     struct fut_task *t = (struct fut_task *)o; /* the future is its first member */
@@ -10,14 +14,15 @@ static void task_free(struct fut_object *o) {
     fut_future_deinit(&t->future);
     fut_payload_deinit(&t->call);
     fut_executor_drop(t->executor);
-    fut_free(t);
+    fut_slab_free(&tasks, t);
 }
 
 const struct fut_object_type fut_task_type = {"future", task_free};
 
 struct fut_task *fut_task_new(struct fut_executor *executor) {
-    struct fut_task *t = fut_zalloc(sizeof *t);
+    struct fut_task *t = fut_slab_alloc(&tasks);
     if (!t) return NULL;
+    memset(t, 0, sizeof *t);
     fut_future_init(&t->future, &fut_task_type);
     fut_executor_hold(executor);
     t->executor = executor;

@@ -94,8 +94,11 @@ static void wait_for_work(struct thread_pool *p, struct thread_worker *w, bool m
     w->next_idle = p->idle;
     p->idle = w;
     fut_unlock(&p->lock);
+    fut_time asleep = fut_now();
     while (!fut_park(&w->parker, FUT_NEVER)) continue;
+    bool was_short = fut_now() - asleep < FUT_SPIN_SHORT;
     fut_lock(&p->lock);
+    if (was_short) fut_spin_learn(&p->spin, true);
     p->coming--; /* whoever woke this worker counted it and took it off the list */
 }
 

@@ -15,19 +15,13 @@ struct run {
     bool in_task; /* the task's own code runs: its errors deserve a traceback */
 };
 
-/* Where the message handler finds the run of its state; its address is the registry key. */
-static const char run_key;
-
-static struct run *current_run(lua_State *L) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &run_key);
-    struct run *r = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    return r;
-}
+/* Where the message handler finds the run: a state runs on one thread, and a run inside of another
+ * one (a task that waits runs other tasks) puts the outer one back. */
+static _Thread_local struct run *current_run;
 
 /* Keeps the traceback outside of Lua; luaL_traceback is bounded, also for an overflown stack. */
 static int on_error(lua_State *L) {
-    struct run *r = current_run(L);
+    struct run *r = current_run;
     if (lua_isnil(L, 1)) {
         lua_pushliteral(L, "<no error object>");
         lua_replace(L, 1);
@@ -155,10 +149,9 @@ static int encode_error(lua_State *L) {
 void fut_run(lua_State *L, const struct fut_payload *call, bool process,
              struct fut_outcome *out) {
     struct run r = {.call = call, .route = {.process = process, .home = true}, .out = out};
-    struct run *outer = current_run(L);
+    struct run *outer = current_run;
     int base = lua_gettop(L);
-    lua_pushlightuserdata(L, &r);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key);
+    current_run = &r;
     lua_pushcfunction(L, on_error);
     lua_pushcfunction(L, run_call);
     lua_pushlightuserdata(L, &r);
@@ -170,6 +163,5 @@ void fut_run(lua_State *L, const struct fut_payload *call, bool process,
         if (lua_pcall(L, 2, 0, 0) != LUA_OK) fail(&r, FUT_ENOMEM, lua_tostring(L, -1));
     }
     lua_settop(L, base);
-    lua_pushlightuserdata(L, outer);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key);
+    current_run = outer;
 }
