@@ -52,8 +52,9 @@ end
 function waiting.wait(futures, timeout, return_when)
     check_timeout(timeout, "wait")
     if return_when ~= nil and not waiting.modes[return_when] then
-        check.misuse(3, "wait", "FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED expected, got "
-            .. check.shown(return_when))
+        check.misuse(3, "wait",
+            "FIRST_COMPLETED, FIRST_EXCEPTION or ALL_COMPLETED expected, got "
+                .. check.shown(return_when))
     end
     return core.wait(collect(futures, "wait"), timeout, return_when)
 end
