@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_object: the head of everything that is counted: futures, executors, code.
- * OWNERSHIP: whoever holds a count may use the object; the last drop frees it.
+ * OWNERSHIP: whoever holds a count may use the object; the last drop frees it. What a free drops is
+ * freed after it, by the same outermost drop, so a long chain of objects needs no stack.
  * THREADS: hold and drop from any thread. A count is only taken by somebody who already has one
  * (or a lock that keeps the object alive), so hold may be relaxed; drop releases what this thread
  * wrote, and the last one acquires what all others wrote before it frees. */
@@ -18,8 +19,14 @@ struct fut_object_type {
 
 struct fut_object {
     const struct fut_object_type *type;
-    atomic_uint refs;
+    union {
+        atomic_uint refs;
+        struct fut_object *next; /* without a count: the next that this thread frees */
+    };
 };
+
+/* fut_object_free(o): for fut_object_drop: nobody holds o any more. */
+void fut_object_free(struct fut_object *o);
 
 static inline void fut_object_init(struct fut_object *o, const struct fut_object_type *type) {
     o->type = type;
@@ -31,7 +38,7 @@ static inline void fut_object_hold(struct fut_object *o) {
 }
 
 static inline void fut_object_drop(struct fut_object *o) {
-    if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1) o->type->free(o);
+    if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1) fut_object_free(o);
 }
 
 #endif
