@@ -32,10 +32,12 @@ struct fut_future *fut_future_new(void) {
     return f;
 }
 
-/* from -> to, whatever the watched flag is; false when the state is not `from`. */
+enum { PENDING = 1 << FUT_PENDING, RUNNING = 1 << FUT_RUNNING }; /* sets of states */
+
+/* One of `from` -> to, whatever the watched flag is; false when the state is none of them. */
 static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
     unsigned s = atomic_load_explicit(&f->state, memory_order_relaxed);
-    while ((s & FUT_STATE_MASK) == from) {
+    while (from >> (s & FUT_STATE_MASK) & 1) {
         unsigned next = (s & ~(unsigned)FUT_STATE_MASK) | to;
         /* acq_rel: the mover sees what was done before, and those who see `to` see what the mover
          * wrote */
@@ -65,18 +67,18 @@ enum fut_state fut_future_state(const struct fut_future *f) {
     }
 }
 
-bool fut_future_start(struct fut_future *f) { return move_state(f, FUT_PENDING, FUT_RUNNING); }
+bool fut_future_start(struct fut_future *f) { return move_state(f, PENDING, FUT_RUNNING); }
 
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome) {
-    if (!move_state(f, FUT_RUNNING, FUT_SETTLING) && !move_state(f, FUT_PENDING, FUT_SETTLING))
-        return false;
+    /* In one step: a start between two looks would make both of them fail. */
+    if (!move_state(f, PENDING | RUNNING, FUT_SETTLING)) return false;
     fut_outcome_move(&f->outcome, outcome);
     finish(f, FUT_FINISHED);
     return true;
 }
 
 bool fut_future_cancel(struct fut_future *f) {
-    if (!move_state(f, FUT_PENDING, FUT_SETTLING)) return false;
+    if (!move_state(f, PENDING, FUT_SETTLING)) return false;
     finish(f, FUT_CANCELLED);
     return true;
 }

@@ -48,7 +48,7 @@ extern const struct fut_object_type fut_future_type;
 /* fut_future_new(): a bare future with one count, or NULL. */
 struct fut_future *fut_future_new(void);
 
-/* fut_future_init(f, type) and fut_future_deinit(f): for what embeds one. */
+/* fut_future_init(f, type), of zeroed memory, and fut_future_deinit(f): for what embeds one. */
 void fut_future_init(struct fut_future *f, const struct fut_object_type *type);
 void fut_future_deinit(struct fut_future *f);
 
