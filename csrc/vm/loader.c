@@ -25,7 +25,11 @@ static const char *read_chunk(lua_State *L, void *arg, size_t *len) {
 static enum fut_err load(lua_State *L, const unsigned char *bytes, size_t len) {
     struct chunk chunk = {bytes, len};
     int status = lua_load(L, read_chunk, &chunk, "=code", "b");
-    if (status == LUA_OK) return FUT_OK;
+    if (status == LUA_OK) {
+        lua_concat(L, 0); /* lua_load never lets the collector run, and this does */
+        lua_pop(L, 1);
+        return FUT_OK;
+    }
     lua_pop(L, 1);
     return status == LUA_ERRMEM ? FUT_ENOMEM : FUT_ECORRUPT;
 }

@@ -140,8 +140,9 @@ static int encode_error(lua_State *L) {
         r->out->kind = FUT_OUTCOME_ERROR;
         return 0;
     }
-    if (err == FUT_ETRANSFER)
-        message = lua_pushfstring(L, "%s: %s", message, fut_error_text(L, 1));
+    bool worth_reading = lua_isstring(L, 1) || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL;
+    if (err == FUT_ETRANSFER && worth_reading)
+        message = lua_pushfstring(L, "%s (the error was: %s)", message, fut_error_text(L, 1));
     fail(r, err, err == FUT_ETRANSFER ? message : NULL);
     return 0;
 }
