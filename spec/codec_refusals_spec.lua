@@ -147,17 +147,18 @@ describe("A refusal on the way home", function()
     end)
 
     it("names the error", function()
-        assert.equal("error: " .. FILE, home_refusal(function() error(io.stdout) end))
-        assert.equal("error.handle: " .. FILE,
+        -- What the error said may follow.
+        assert.matches("^error: userdata %(FILE%*%) cannot travel",
+            home_refusal(function() error(io.stdout) end))
+        assert.matches("^error%.handle: userdata %(FILE%*%) cannot travel",
             home_refusal(function() error { handle = io.stdout } end))
     end)
 
     it("concerns coroutines and executors", function()
         assert.matches("^result 1: .*cannot travel$",
             home_refusal(function() return coroutine.create(print) end))
-        assert.matches("^result 1: .*cannot travel$",
-            home_refusal(function(e) return e end, ex))
-        assert.matches("^result 1%.pool: .*cannot travel$",
+        assert.matches("^result 1: .*cannot travel", home_refusal(function(e) return e end, ex))
+        assert.matches("^result 1%.pool: .*cannot travel",
             home_refusal(function(e) return { pool = e } end, ex))
     end)
 end)

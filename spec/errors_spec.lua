@@ -207,10 +207,10 @@ describe("The error of a task", function()
     it("that is userdata is refused on the future", function()
         local err = ex:submit(function() error(io.stdout) end):exception(LIMIT)
         assert.is_true(futures.iserror(err, futures.TransferError))
-        assert.equal("error: userdata (FILE*) cannot travel", err.message)
+        assert.matches("^error: userdata %(FILE%*%) cannot travel", err.message)
         err = ex:submit(function() error { inner = { io.stdout } } end):exception(LIMIT)
         assert.is_true(futures.iserror(err, futures.TransferError))
-        assert.equal("error.inner[1]: userdata (FILE*) cannot travel", err.message)
+        assert.matches("^error%.inner%[1%]: userdata %(FILE%*%) cannot travel", err.message)
     end)
 
     it("may come from the interpreter", function()
@@ -220,11 +220,6 @@ describe("The error of a task", function()
         check.contains("attempt to perform arithmetic", ex:submit(add, {}):exception(LIMIT))
         check.contains("bad argument #1 to 'floor'",
             ex:submit(function() return math.floor({}) end):exception(LIMIT))
-    end)
-
-    it("may be an overflow of the Lua stack", function()
-        local function down(n) return 1 + down(n + 1) end
-        check.contains("stack overflow", ex:submit(down, 1):exception(LIMIT))
     end)
 
     it("may be an overflow of the C stack", function()
@@ -247,8 +242,8 @@ describe("The error of a task", function()
         if scale.slow then
             return -- a sanitizer's allocator ends the process instead
         end
-        local err = ex:submit(string.rep, "x", 1 << 47):exception(LIMIT)
-        check.contains("memory", err)
+        local err = ex:submit(function() return io.open("/dev/zero"):read(1 << 46) end)
+        check.contains("memory", err:exception(LIMIT))
     end)
 
     it("may come from a __close, and that wins as in Lua", function()
@@ -321,6 +316,7 @@ describe("traceback", function()
     local ex
     setup(function() ex = futures.ThreadPoolExecutor(1) end)
     teardown(function() ex:shutdown() end)
+    after_each(function() assert.equal(1, ex:submit(math.abs, -1):result(LIMIT)) end)
 
     it("is what stood on the stack of the worker", function()
         local function innermost() error("deep") end
@@ -371,7 +367,7 @@ describe("traceback", function()
     it("of a stack overflow is bounded", function()
         local function down(n) return 1 + down(n + 1) end
         local f = ex:submit(down, 1)
-        f:outcome(LIMIT)
+        check.contains("stack overflow", f:exception(LIMIT))
         local text = f:traceback()
         assert.is_string(text)
         assert.is_true(#text < 16 * 1024, "bytes: " .. #text)

@@ -144,9 +144,9 @@ local function failing(executor)
 
     it("runs the next task in a sound worker after an error", function()
         local ex <close> = new { max_workers = 1 }
-        local function overflow() return 1 + overflow() end
+        local function nest() return (string.gsub("a", "a", nest)) end
         local function misindex(x) return #x.y.z end
-        for _, task in ipairs { fail, overflow, misindex } do
+        for _, task in ipairs { fail, nest, misindex } do
             assert.is_not_nil(ex:submit(task, "x"):exception(LIMIT))
             assert.equal(8, ex:submit(double, 4):result(LIMIT))
         end

@@ -24,7 +24,7 @@ local calls = {
     ["shutdown"] = "ex:shutdown()",
     ["shutdown with a timeout"] = "ex:shutdown { timeout = 30 }",
     ["sleep"] = "futures.sleep(30)",
-    ["poll"] = "held:add_done_callback(print); futures.poll(30)",
+    ["poll"] = "held:add_done_callback(function() end); futures.poll(30)",
 }
 
 local PREAMBLE = [[
@@ -158,8 +158,10 @@ describe("Ctrl-C", function()
         local child <close> = script.start [[
             local futures = require "futures"
             io.stdout:setvbuf("line")
-            print "READY"
-            local ok, err = pcall(function() while true do end end)
+            local ok, err = pcall(function()
+                print "READY"
+                while true do end
+            end)
             print "BACK"
             print(ok, (tostring(err):gsub("^.*: ", "")))
             print(pcall(futures.sleep, 0.01))

@@ -141,7 +141,11 @@ describe("The steps of a map", function()
         for i, value in ex:map(function(x) if x == 2 then return false end end, { 1, 2, 3 }) do
             count = count + 1
             assert.equal(count, i)
-            assert.equal(i == 2 and false or nil, value)
+            if i == 2 then
+                assert.is_false(value)
+            else
+                assert.is_nil(value)
+            end
         end
         assert.equal(3, count)
     end)

@@ -1,0 +1,127 @@
+-- SPDX-License-Identifier: MIT
+-- Every example runs and prints what it should, and so does the synopsis of the README.
+
+require "spec.support.watchdog"
+local lfs = require "lfs"
+local check = require "spec.support.check"
+local script = require "spec.support.script"
+
+-- What to run, with which arguments, and a look at what it prints. Examples that need a server
+-- have specs of their own.
+local elsewhere = { fetch = true }
+
+local cases = {
+    squares = {
+        look = function(out)
+            for n = 1, 4 do
+                assert.matches(("%d squared is +%d, says thread_%%d"):format(n, n * n), out)
+            end
+            assert.is_true(out:find("^1 squared.*\n2 squared.*\n3 squared.*\n4 squared") ~= nil)
+        end,
+    },
+    submit = {
+        look = function(out)
+            local n = 0
+            for line in out:gmatch("[^\n]+") do
+                check.contains(("%d² = %2d"):format(n, n * n), line)
+                n = n + 1
+            end
+            assert.equal(10, n)
+        end,
+    },
+    sleepers = {
+        args = { "0.05" },
+        look = function(out)
+            local order = {}
+            for seconds in out:gmatch("slept for (%d) is up") do
+                order[#order + 1] = seconds
+            end
+            assert.equal("1 2 4", table.concat(order, " "))
+            local slept, took = out:match("([%d.]+) s of sleep in ([%d.]+) s")
+            assert.equal("0.35", slept)
+            assert.is_true(tonumber(took) >= 0.19)
+        end,
+    },
+    transform = {
+        args = { "0.02" },
+        look = function(out)
+            local _, by_main = out:gsub("main +looks at", "")
+            local _, by_threads = out:gsub("thread_%d+ +looks at", "")
+            assert.equal(4, by_main)
+            assert.equal(4, by_threads)
+            assert.matches("One by one: [%d.]+ s", out)
+            assert.matches("In parallel: [%d.]+ s, [%d.]+ times as fast", out)
+            assert.matches("Io of Jupiter, 17th century\nTitan of Saturn, 17th century", out)
+        end,
+    },
+    urls = {
+        look = function(out)
+            local good = {
+                ["/delay/100"] = "15 bytes", ["/delay/300"] = "15 bytes",
+                ["/bytes/20000"] = "20000 bytes",
+            }
+            for path, what in pairs(good) do
+                check.contains(("✓ http://example.org%s: %s\n"):format(path, what), out)
+            end
+            check.contains("✗ http://example.org/status/404: status 404\n", out)
+            check.contains("✗ http://example.org/delay/5000: no answer within 0.5 s\n", out)
+            local _, count = out:gsub("\n", "")
+            assert.equal(5, count)
+        end,
+    },
+    map = {
+        look = function(out)
+            assert.matches("^Lua Lua Lua\n", out)
+            check.contains("moon-moon\n", out)
+            check.contains("the first prime above 10^12 is 10^12 + 39", out)
+            local _, counts = out:gsub("5133 primes below 50000", "")
+            assert.equal(2, counts)
+        end,
+    },
+}
+
+describe("The example", function()
+    for file in lfs.dir("examples") do
+        local name = file:match("^(.*)%.lua$")
+        if name and not elsewhere[name] then
+            it(name .. " runs and prints what it should", function()
+                local case = cases[name]
+                assert.is_not_nil(case, "no case for examples/" .. file)
+                local result = script.run(nil, {
+                    path = "examples/" .. file, args = case.args,
+                })
+                assert.equal(0, result.code, result.err)
+                assert.equal("", result.err)
+                case.look(result.out)
+            end)
+
+            it(name .. " has fewer than 40 lines of code", function()
+                local count = 0
+                for line in io.lines("examples/" .. file) do
+                    if not line:match("^%s*%-%-") and line:match("%S") then
+                        count = count + 1
+                    end
+                end
+                assert.is_true(count < 40, "lines: " .. count)
+            end)
+        end
+    end
+
+    it("of every name that the specs know is there", function()
+        for name in pairs(cases) do
+            assert.is_not_nil(lfs.attributes("examples/" .. name .. ".lua"), name)
+        end
+    end)
+end)
+
+describe("The README", function()
+    it("has a synopsis that runs", function()
+        local file <close> = assert(io.open("README.md"))
+        local synopsis = file:read("a"):match("\n```lua\n(.-)\n```\n")
+        assert.is_not_nil(synopsis)
+        local result = script.run(synopsis)
+        assert.equal(0, result.code, result.err)
+        assert.equal("", result.err)
+        assert.is_true(#result.out > 0)
+    end)
+end)
