@@ -120,6 +120,22 @@ describe("A callback", function()
         assert.equal(1, here)
     end)
 
+    it("of a worker that has ended is forgotten", function()
+        local f = futures.Future()
+        local here = 0
+        do
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            ex:submit(function(g)
+                g:add_done_callback(function() error("not here") end)
+            end, f):result(LIMIT)
+        end
+        f:add_done_callback(function() here = here + 1 end)
+        f:set_result(1)
+        assert.equal(1, futures.poll())
+        assert.equal(1, here)
+        assert.equal(1, f:result())
+    end)
+
     it("added in a coroutine runs also when that has ended", function()
         local f, count = futures.Future(), 0
         coroutine.wrap(function()
@@ -357,6 +373,26 @@ describe("The order of callbacks", function()
         f:set_result()
         futures.poll()
         assert.same({ "outer starts", "outer ends", "inner", "inner too" }, order)
+    end)
+
+    it("costs linear work for many futures", function()
+        local function run(count)
+            local fs, ran = {}, 0
+            for i = 1, count do
+                fs[i] = futures.Future()
+                fs[i]:add_done_callback(function() ran = ran + 1 end)
+            end
+            for i = 1, count do
+                fs[i]:set_result()
+            end
+            assert.equal(count, futures.poll())
+            assert.equal(count, ran)
+        end
+        run(1000)
+        local small = check.timed(run, scale.count(5000))
+        local large = check.timed(run, scale.count(50000))
+        -- Ten times the work; quadratic would be 100 times.
+        assert.is_true(large < 40 * small + 0.2, ("%.3f s against %.3f s"):format(large, small))
     end)
 
     it("lets callbacks add callbacks for a long time", function()

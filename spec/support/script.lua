@@ -68,14 +68,15 @@ local function command_line(path, options)
 end
 
 --- Run `code` (or the file `options.path`) to its end. Options: `flags` for the interpreter,
---- `args` for the script, `input` for its standard input. Returns `out`, `err`, `seconds`, and
---- one of `code` (exit code), `signal` (number) and `hung` (true).
+--- `args` for the script, `input` for its standard input, `before` for what the shell command
+--- begins with. Returns `out`, `err`, `seconds`, and one of `code` (exit code), `signal`
+--- (number) and `hung` (true).
 function script.run(code, options)
     options = options or {}
     local path, out, err, input = os.tmpname(), os.tmpname(), os.tmpname(), os.tmpname()
     write(path, code or "")
     write(input, options.input or "")
-    local command = ("timeout -k 1 %d %s <%s >%s 2>%s"):format(
+    local command = ("%s timeout -k 1 %d %s <%s >%s 2>%s"):format(options.before or "",
         LIMIT, command_line(options.path or path, options), input, out, err)
     local from = system.monotime()
     local _, how, number = os.execute(command)
