@@ -324,7 +324,7 @@ describe("Limits of the system", function()
 
     as_nobody("on threads: those that start do all the work", function()
         local out = script.output(nil, {
-            path = "-", input = MANY, before = "ulimit -u 8; " .. NOBODY,
+            path = "-", input = MANY, before = "prlimit --nproc=8 " .. NOBODY,
         })
         assert.equal("500\t500\ttrue\ttrue\n", out)
     end)
