@@ -2,6 +2,7 @@
 #include "vm/codec.h"
 
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,11 +13,22 @@
 /* Its address is the registry key. */
 static const char codec_key;
 
+/* The codec that this thread has asked for last: three times a task, so a lookup in the registry would
+ * be felt. Good as long as no codec anywhere was closed since. */
+static _Thread_local struct {
+    const void *registry; /* tells the state */
+    unsigned epoch;
+    struct fut_codec *codec;
+} last;
+
+static atomic_uint closed_codecs;
+
 /* Objects may still be sent while a closing state runs its finalizers; those find the codec
  * empty, and what they make it forgets at once. */
 static int codec_gc(lua_State *L) {
     struct fut_codec *c = lua_touserdata(L, 1);
     c->closed = true;
+    atomic_fetch_add_explicit(&closed_codecs, 1, memory_order_release);
     if (!c->open) {
         for (int i = 0; i < FUT_CODEC_REFS && c->refs[i] != 0; i++)
             luaL_unref(L, LUA_REGISTRYINDEX, c->refs[i]);
@@ -92,11 +104,25 @@ static struct fut_codec *codec_open(lua_State *L) {
     return c;
 }
 
-struct fut_codec *fut_codec_get(lua_State *L) {
+static struct fut_codec *look_up(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &codec_key);
     struct fut_codec *c = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return c ? c : codec_open(L);
+}
+
+struct fut_codec *fut_codec_get(lua_State *L) {
+    const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
+    /* acquire pairs with codec_gc: the address of a closed state may be that of a new one */
+    unsigned epoch = atomic_load_explicit(&closed_codecs, memory_order_acquire);
+    if (last.registry == registry && last.epoch == epoch) return last.codec;
+    struct fut_codec *c = look_up(L);
+    if (!c->closed) {
+        last.registry = registry;
+        last.epoch = epoch;
+        last.codec = c;
+    }
+    return c;
 }
 
 void fut_codec_raise(lua_State *L) {
