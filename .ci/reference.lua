@@ -77,7 +77,7 @@ local function parse(block)
 end
 
 local function code(text)
-    return "`" .. text:gsub("|", "\\|") .. "`"
+    return "`" .. text .. "`"
 end
 
 local function add_prose(out, parsed)
