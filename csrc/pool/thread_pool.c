@@ -124,6 +124,15 @@ static void count(atomic_uint_fast64_t *counter) { /* one writer: no read-modify
                           memory_order_relaxed);
 }
 
+/* Is a call worth giving up before its task's future is? What is large, and what holds futures: else
+ * each task of a chain would keep the one before. Not the code of a function, which is shared. */
+static bool holds_much(const struct fut_payload *call) {
+    if (call->heap || call->nrefs > 1) return true;
+    if (call->nrefs == 0) return false;
+    const struct fut_object_type *type = fut_payload_refs(call)[0]->type;
+    return type == &fut_task_type || type == &fut_future_type;
+}
+
 static void run(struct thread_pool *p, struct thread_worker *w, struct fut_task *t) {
     if (!fut_future_start(&t->future)) { /* cancelled in the moment in which it was taken */
         atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
@@ -132,7 +141,7 @@ static void run(struct thread_pool *p, struct thread_worker *w, struct fut_task 
     }
     struct fut_outcome outcome = {0};
     p->options.worker->run(w->inside, t, &outcome);
-    if (t->call.heap || t->call.nrefs > 1) fut_payload_deinit(&t->call); /* large: not until the end */
+    if (holds_much(&t->call)) fut_payload_deinit(&t->call);
     count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
     atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
     bool settled = fut_future_settle(&t->future, &outcome);
@@ -265,7 +274,7 @@ static enum fut_err start_workers(struct thread_pool *p) {
         enum fut_err err = start_worker(p, w);
         if (err != FUT_OK) return p->nworkers > 0 ? FUT_OK : err; /* fewer will do */
     }
-    return p->nworkers > 0 ? FUT_OK : FUT_ENOMEM;
+    return p->nworkers > 0 || !p->queue.first ? FUT_OK : FUT_ENOMEM;
 }
 
 /* ---- the executor's operations ---- */
