@@ -112,14 +112,19 @@ struct fut_home *fut_home_open(lua_State *L) {
     return home;
 }
 
-void fut_home_set_functions(lua_State *L, const luaL_Reg *functions) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
-    luaL_getmetatable(L, FUT_FUTURE_TNAME);
-    luaL_getmetatable(L, FUT_EXECUTOR_TNAME);
-    luaL_setfuncs(L, functions, 3);
+void fut_home_push_upvalue(lua_State *L, enum fut_upvalue which) {
+    if (which == FUT_UP_HOME)
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
+    else
+        luaL_getmetatable(L, which == FUT_UP_FUTURE ? FUT_FUTURE_TNAME : FUT_EXECUTOR_TNAME);
 }
 
-bool fut_home_is(lua_State *L, int index, enum fut_upvalue metatable) {
+void fut_home_set_functions(lua_State *L, const luaL_Reg *functions) {
+    for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) fut_home_push_upvalue(L, i);
+    luaL_setfuncs(L, functions, FUT_UP_EXECUTOR);
+}
+
+bool fut_home_is(lua_State *L, int index, int metatable) {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return false;
     bool is = lua_rawequal(L, -1, lua_upvalueindex(metatable));
     lua_pop(L, 1);

@@ -44,8 +44,11 @@ static inline struct fut_home *fut_home_of(lua_State *L) {
 /* fut_home_set_functions(L, functions): into the table at the top, each with those upvalues. */
 void fut_home_set_functions(lua_State *L, const luaL_Reg *functions);
 
-/* fut_home_is(L, index, metatable): is the value at index a userdata with that metatable? */
-bool fut_home_is(lua_State *L, int index, enum fut_upvalue metatable);
+/* fut_home_push_upvalue(L, which): pushes one of them, for closures that have more. */
+void fut_home_push_upvalue(lua_State *L, enum fut_upvalue which);
+
+/* fut_home_is(L, index, metatable): is the value at index a userdata with the metatable in that upvalue? */
+bool fut_home_is(lua_State *L, int index, int metatable);
 
 /* fut_home_adopt(home, ex): the executor was made here: it is joined when the state closes. Takes a
  * count on success. */

@@ -146,8 +146,11 @@ static int push_item(lua_State *L, struct map *m) {
     return lua_error(L);
 }
 
+/* The step is the hottest call of a map: it has the metatable as an upvalue of its own. */
+enum { UP_MAP = FUT_UP_EXECUTOR + 1 };
+
 static int map_call(lua_State *L) {
-    struct map *m = check_map(L);
+    struct map *m = fut_home_is(L, 1, UP_MAP) ? lua_touserdata(L, 1) : check_map(L);
     for (;;) {
         lua_settop(L, 1);
         if (m->reading && !fut_decoder_done(&m->reader)) return push_item(L, m);
@@ -192,13 +195,12 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__call", map_call},
-    {NULL, NULL},
-};
-
 void fut_map_open(lua_State *L) {
-    if (luaL_newmetatable(L, TNAME)) fut_home_set_functions(L, metamethods);
+    luaL_newmetatable(L, TNAME);
+    for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) fut_home_push_upvalue(L, i);
+    lua_pushvalue(L, -UP_MAP);
+    lua_pushcclosure(L, map_call, UP_MAP);
+    lua_setfield(L, -2, "__call");
     lua_newtable(L);
     fut_home_set_functions(L, functions);
     lua_pushvalue(L, -2);

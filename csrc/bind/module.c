@@ -8,6 +8,7 @@
 #include "bind/error.h"
 #include "bind/executor.h"
 #include "bind/future.h"
+#include "bind/gather.h"
 #include "bind/home.h"
 #include "bind/map.h"
 #include "bind/wait.h"
@@ -113,6 +114,7 @@ int luaopen_futures_core(lua_State *L) {
     lua_newtable(L);
     fut_home_set_functions(L, functions);
     fut_executor_open(L);
+    fut_gather_open(L);
     fut_watches_open(L);
     fut_wait_open(L);
     fut_map_open(L);

@@ -13,34 +13,26 @@ local waiting = {
     },
 }
 
-local function adder(name)
-    local array, seen = {}, {}
-    return array, function(future, where)
-        if not core.isfuture(future) then
-            local got = check.shown(future)
-            check.misuse(1, name, ("future expected%s, got %s"):format(where, got), 2)
-        end
-        if not seen[future] then
-            seen[future] = true
-            array[#array + 1] = future
-        end
-    end
+local function refuse(name, where, value)
+    check.misuse(1, name, ("future expected %s, got %s"):format(where, check.shown(value)), 2)
 end
 
--- An array of futures, a table whose keys are futures, or an iterator.
+-- An array of distinct futures from an array of futures, a table whose keys are futures, or an
+-- iterator.
 local function collect(futures, name)
-    local array, add = adder(name)
+    local source = futures
     if check.callable(futures) then
-        for future in futures do add(future, " from the iterator") end
+        source = {}
+        for future in futures do source[#source + 1] = future end
     elseif type(futures) ~= "table" then
         check.misuse(1, name, "array, table with futures as keys or iterator expected, got "
             .. check.shown(futures), 1)
-    elseif next(futures) ~= nil and not core.isfuture((next(futures))) then
-        for i = 1, math.max(1, #futures) do add(futures[i], (" at [%d]"):format(i)) end
-    else
-        for future in next, futures do add(future, " as a key") end
+    elseif rawlen(futures) == 0 then
+        local array, culprit = core.keys(futures)
+        return array or refuse(name, "as a key", culprit)
     end
-    return array
+    local array, position = core.distinct(source)
+    return array or refuse(name, ("at [%d]"):format(position), source[position])
 end
 
 local function check_timeout(timeout, name)

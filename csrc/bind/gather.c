@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/gather.h"
+
+#include <lauxlib.h>
+
+#include "bind/future.h"
+#include "bind/home.h"
+#include "vm/map.h"
+
+/* The set of futures seen so far, in a userdata so that a memory error leaves nothing behind. */
+static int seen_gc(lua_State *L) {
+    fut_map_deinit(lua_touserdata(L, 1));
+    return 0;
+}
+
+static struct fut_map *push_seen(lua_State *L) {
+    struct fut_map *seen = lua_newuserdatauv(L, sizeof *seen, 0);
+    *seen = (struct fut_map){0};
+    if (luaL_newmetatable(L, "futures.seen")) {
+        lua_pushcfunction(L, seen_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, seen_gc);
+        lua_setfield(L, -2, "__close");
+    }
+    lua_setmetatable(L, -2);
+    return seen;
+}
+
+static int distinct(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1), kept = 0;
+    struct fut_map *seen = push_seen(L); /* 2 */
+    lua_toclose(L, 2);
+    lua_createtable(L, (int)n, 0); /* 3 */
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, 1, i);
+        struct fut_future *f = fut_future_test(L, -1);
+        if (!f) {
+            lua_pushnil(L);
+            lua_pushinteger(L, i);
+            return 2;
+        }
+        uint64_t any = 0;
+        enum fut_map_answer answer = fut_map_add(seen, (uintptr_t)f, &any);
+        if (answer == FUT_MAP_NOMEM) return luaL_error(L, "not enough memory");
+        if (answer == FUT_MAP_ADDED)
+            lua_rawseti(L, 3, ++kept);
+        else
+            lua_pop(L, 1);
+    }
+    return 1;
+}
+
+static int keys(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (lua_pushnil(L); lua_next(L, 1);) {
+        lua_pop(L, 1);
+        if (!fut_future_test(L, -1)) {
+            lua_pushnil(L);
+            lua_insert(L, -2);
+            return 2;
+        }
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, 2, ++n);
+    }
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"distinct", distinct},
+    {"keys", keys},
+    {NULL, NULL},
+};
+
+void fut_gather_open(lua_State *L) { fut_home_set_functions(L, functions); }
