@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the C tests share: CHECK, named cases with a watchdog, threads that meet. A test is a program:
- * it prints "ok <case>" for each case and aborts at the first check that fails.
- * Not for anything but *_test.c: every function here is static. */
+/* What the C tests share: CHECK, named cases with a watchdog, threads that meet. A test is a
+ * program: it prints "ok <case>" for each case and aborts at the first check that fails. Not
+ * for anything but *_test.c: every function here is static. */
 #ifndef FUT_BASE_TEST_H
 #define FUT_BASE_TEST_H
 
@@ -71,9 +71,9 @@ static inline int test_run(const struct test_case *cases, size_t n) {
     return 0;
 }
 
-/* test_rounds(n): so many, but fewer under a sanitizer, where each costs ten times more. */
+/* test_rounds(n): so many, but fewer under a sanitizer, where each costs many times more. */
 static inline int test_rounds(int n) {
-    return TEST_SANITIZED ? n / 10 + 1 : n;
+    return TEST_SANITIZED ? n / 5 + 1 : n;
 }
 
 /* test_start(main, arg): a thread, to be joined with test_join. */
@@ -87,8 +87,8 @@ static inline void test_join(pthread_t thread) {
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
-/* test_meeting: n threads that leave test_meet at nearly the same moment, again and again. They spin,
- * for the races that the tests look for are a few nanoseconds wide. */
+/* test_meeting: n threads that leave test_meet at nearly the same moment, again and again. They
+ * spin, for the races that the tests look for are a few nanoseconds wide. */
 struct test_meeting {
     int n;
     atomic_int here, round;

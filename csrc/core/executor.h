@@ -41,9 +41,11 @@ struct fut_executor_ops {
      * short. Idempotent. Not from a worker of the executor. */
     void (*join)(struct fut_executor *ex);
 
+    /* The counts of one moment: workers = idle + running. A task that is just ending may be in none of
+     * them but `submitted`; it is under completed or failed before its future is done. */
     void (*stats)(struct fut_executor *ex, struct fut_executor_stats *out);
 
-    /* Why it is broken: a text from fut_alloc, or NULL when it is not. */
+    /* Why it is broken: a text from fut_alloc; NULL when it is not, or when memory was too short. */
     char *(*broken)(struct fut_executor *ex);
 };
 

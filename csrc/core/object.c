@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A task may hold the future of the task before it, and that one the one before: were each freed by the
- * free of the next, a chain of some 100,000 would need more stack than a thread has. */
+/* A task may hold the future of the task before it, and that one the one before: were each
+ * freed by the free of the next, a chain of some 100,000 would need more stack than a thread
+ * has. */
 static _Thread_local bool freeing;
 static _Thread_local struct fut_object *waiting;
 

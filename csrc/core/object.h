@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_object: the head of everything that is counted: futures, executors, code.
- * OWNERSHIP: whoever holds a count may use the object; the last drop frees it. What a free drops is
- * freed after it, by the same outermost drop, so a long chain of objects needs no stack.
+ * OWNERSHIP: whoever holds a count may use the object; the last drop frees it. What a free
+ * drops is freed after it, by the same outermost drop, so a long chain of objects needs no
+ * stack.
  * THREADS: hold and drop from any thread. A count is only taken by somebody who already has one
- * (or a lock that keeps the object alive), so hold may be relaxed; drop releases what this thread
- * wrote, and the last one acquires what all others wrote before it frees. */
+ * (or a lock that keeps the object alive), so hold may be relaxed; drop releases what this
+ * thread wrote, and the last one acquires what all others wrote before it frees. */
 #ifndef FUT_CORE_OBJECT_H
 #define FUT_CORE_OBJECT_H
 

@@ -40,7 +40,8 @@ static void the_last_drop_frees(void) {
     CHECK(atomic_load(&freed) == 1);
 }
 
-/* A task may hold the future of the one before it, and so on: freeing them must not eat the stack. */
+/* A task may hold the future of the one before it, and so on: freeing them must not eat the
+ * stack. */
 static void a_long_chain(void) {
     enum { LENGTH = 500000 };
     atomic_store(&freed, 0);

@@ -42,8 +42,9 @@ static void against_finish(void (*race)(struct fut_future *f, int i), int rounds
     test_join(thread);
 }
 
-/* The waiter, its parker and the watch end at once, as on the C stack of a wait: nothing may touch
- * them once stop has returned. They sit in the heap, where a sanitizer sees it if something does. */
+/* The waiter, its parker and the watch end at once, as on the C stack of a wait: nothing may
+ * touch them once stop has returned. They sit in the heap, where a sanitizer sees it if
+ * something does. */
 struct wait {
     struct fut_parker parker;
     struct fut_waiter waiter;

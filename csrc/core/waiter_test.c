@@ -28,7 +28,8 @@ static unsigned count_of(struct fut_future *f) {
     return atomic_load(&f->object.refs);
 }
 
-/* Shifts and stops the next; the number of its future in the array, or -1 when there is none. */
+/* Shifts and stops the next; the number of its future in the array, or -1 when there is
+ * none. */
 static int next(struct watcher *w, struct fut_future **fs, int n) {
     struct fut_watch *watch = fut_waiter_shift(&w->waiter);
     if (!watch) return -1;
@@ -132,7 +133,8 @@ static void one_future_many_waiters(void) {
     fut_future_drop(f);
 }
 
-/* One future of N is stopped, before or after m of them are done: the others come as they should. */
+/* One future of N is stopped, before or after m of them are done: the others come as they
+ * should. */
 static void stop_one(int stopped, int done_before) {
     enum { N = 4 };
     struct watcher w;
@@ -171,7 +173,8 @@ static void stop_in_every_position(void) {
         for (int done = 0; done <= 3; done++) stop_one(stopped, done);
 }
 
-/* The end of the queue moves when the last watch is stopped: the next one must follow the rest. */
+/* The end of the queue moves when the last watch is stopped: the next one must follow the
+ * rest. */
 static void queue_goes_on_after_its_last_is_stopped(void) {
     enum { N = 4 };
     struct watcher w;

@@ -2,13 +2,17 @@
 /* fut_worker: the seam between a pool and what runs tasks. A pool drives workers through these calls
  * and never sees what is inside: a lua_State (vm/lua_worker.h), a test worker in plain C.
  *
- * THREADS: open, run and close of one worker are called on one thread; interrupt from any. */
+ * THREADS: open, run and close of one worker are called on one thread. In a process pool they are
+ * called in the worker's process; pack in the pool's, unpack in the worker's. */
 #ifndef FUT_CORE_WORKER_H
 #define FUT_CORE_WORKER_H
 
+#include <stdint.h>
+
+#include "base/buf.h"
 #include "base/err.h"
 #include "core/outcome.h"
-#include "core/task.h"
+#include "core/payload.h"
 
 struct fut_worker;
 
@@ -23,13 +27,19 @@ struct fut_worker_type {
     enum fut_err (*open)(void *config, const struct fut_worker_info *info,
                          struct fut_worker **out, char **why);
 
-    /* Runs the task's call and puts its outcome into the empty `out`. Always gives one. */
-    void (*run)(struct fut_worker *w, struct fut_task *task, struct fut_outcome *out);
+    /* Runs the call and puts its outcome into the empty `out`. Always gives one. */
+    void (*run)(struct fut_worker *w, const struct fut_payload *call, struct fut_outcome *out);
 
     void (*close)(struct fut_worker *w);
 
     /* Frees what `open` got as config, when the pool is freed. */
     void (*config_free)(void *config);
+
+    /* For pools of processes: an object that a call refers to, as bytes that make it anew there.
+     * ref_id is unique in this process and never used again. NULL where a type has no processes. */
+    uint64_t (*ref_id)(const struct fut_object *ref);
+    enum fut_err (*pack)(const struct fut_object *ref, struct fut_buf *out);
+    enum fut_err (*unpack)(const unsigned char *bytes, size_t len, struct fut_object **out);
 };
 
 #endif

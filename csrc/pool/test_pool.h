@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the thread pool share: a worker in plain C whose tasks are C functions, gates, and
- * waits. Not for anything but *_test.c. */
+/* What the tests of the thread pool share: a worker in plain C whose tasks are C functions,
+ * gates, and waits. Not for anything but *_test.c. */
 #ifndef FUT_POOL_TEST_POOL_H
 #define FUT_POOL_TEST_POOL_H
 
@@ -49,12 +49,13 @@ static enum fut_err test_worker_open(void *config, const struct fut_worker_info 
     return FUT_OK;
 }
 
-static void test_worker_run(struct fut_worker *w, struct fut_task *t, struct fut_outcome *out) {
+static void test_worker_run(struct fut_worker *w, const struct fut_payload *payload,
+                            struct fut_outcome *out) {
     struct test_call call;
     CHECK(pthread_equal(w->thread, pthread_self()));
-    CHECK(fut_future_state(&t->future) == FUT_RUNNING && out->kind == FUT_OUTCOME_NONE);
-    CHECK(t->call.len >= sizeof call);
-    memcpy(&call, fut_payload_bytes(&t->call), sizeof call);
+    CHECK(out->kind == FUT_OUTCOME_NONE);
+    CHECK(payload->len >= sizeof call);
+    memcpy(&call, fut_payload_bytes(payload), sizeof call);
     out->kind = FUT_OUTCOME_VALUES;
     if (call.run) call.run(call.arg, out);
 }

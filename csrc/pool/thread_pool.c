@@ -29,6 +29,7 @@ struct thread_worker {
 
 struct thread_pool {
     struct fut_executor executor; /* first: a pool is an executor */
+    pthread_mutex_t joining;      /* held while threads are joined; not a lock: that takes a while */
     struct fut_lock lock;         /* guards all that follows, but for the atomics' readers */
     struct fut_queue queue;
     atomic_size_t pending;        /* queue.length for those who spin without the lock */
@@ -39,10 +40,10 @@ struct thread_pool {
     int coming;                    /* woken or spinning: about to look at the queue */
     atomic_int available;          /* workers that run no task */
     bool closed;
-    bool joined;
-    char *why_broken;
-    uint64_t submitted, completed, failed; /* of workers that have ended */
-    atomic_uint_fast64_t cancelled;
+    bool broken;
+    char *why_broken; /* NULL also when memory was too short for it */
+    uint64_t submitted, cancelled;
+    uint64_t completed, failed; /* of workers that have ended, and of a broken pool's queue */
     struct fut_spin spin;
     struct fut_future *stopped;
     struct fut_thread_pool_options options;
@@ -119,9 +120,11 @@ static struct fut_task *take(struct thread_pool *p, struct thread_worker *w) {
     return t;
 }
 
-static void count(atomic_uint_fast64_t *counter) { /* one writer: no read-modify-write needed */
+/* One writer: no read-modify-write needed. Release: a reader who sees a task among the ended ones
+ * sees its worker available, so no task is counted twice. */
+static void count(atomic_uint_fast64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+                          memory_order_release);
 }
 
 /* Is a call worth giving up before its task's future is? What is large, and what holds futures: else
@@ -140,10 +143,10 @@ static void run(struct thread_pool *p, struct thread_worker *w, struct fut_task 
         return;
     }
     struct fut_outcome outcome = {0};
-    p->options.worker->run(w->inside, t, &outcome);
+    p->options.worker->run(w->inside, &t->call, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
-    count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
     atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
+    count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
     bool settled = fut_future_settle(&t->future, &outcome);
     FUT_ASSERT(settled); /* only the worker that started a task settles it */
     fut_task_drop(t);
@@ -162,18 +165,27 @@ static struct fut_task *take_all(struct thread_pool *p) {
 static void cancel_all(struct thread_pool *p, struct fut_task *t) {
     for (struct fut_task *next; t; t = next) {
         next = t->next;
-        if (fut_future_cancel(&t->future))
-            atomic_fetch_add_explicit(&p->cancelled, 1, memory_order_relaxed);
+        if (!fut_future_cancel(&t->future)) { /* cancelled a moment before, and counted for that */
+            fut_lock(&p->lock);
+            p->cancelled--;
+            fut_unlock(&p->lock);
+        }
         fut_task_drop(t);
     }
 }
 
-static void fail_all(struct fut_task *t, enum fut_err err, const char *text) {
+/* The reason is that of the first who broke the pool; it stays until the pool is freed. */
+static void fail_all(struct thread_pool *p, struct fut_task *t, enum fut_err err) {
     for (struct fut_task *next; t; t = next) {
         next = t->next;
         struct fut_outcome outcome = {0};
-        fut_outcome_fail(&outcome, err, text);
-        if (!fut_future_settle(&t->future, &outcome)) fut_outcome_deinit(&outcome);
+        fut_outcome_fail(&outcome, err, p->why_broken);
+        if (!fut_future_settle(&t->future, &outcome)) { /* cancelled a moment before */
+            fut_outcome_deinit(&outcome);
+            fut_lock(&p->lock);
+            p->failed--;
+            fut_unlock(&p->lock);
+        }
         fut_task_drop(t);
     }
 }
@@ -198,13 +210,15 @@ static void wake_list(struct thread_worker *w) {
 static void break_pool(struct thread_pool *p, enum fut_err err, char *why) {
     if (!why) why = fut_strdup(fut_err_text(err));
     fut_lock(&p->lock);
-    bool first = !p->why_broken;
+    bool first = !p->broken;
     if (first) p->why_broken = why;
+    p->broken = true;
+    p->failed += p->queue.length; /* counted before a reader of a future can ask for the counts */
     struct fut_task *taken = take_all(p);
     struct thread_worker *sleepers = close_locked(p);
     fut_unlock(&p->lock);
     wake_list(sleepers);
-    fail_all(taken, FUT_EBROKEN, first ? why : p->why_broken);
+    fail_all(p, taken, FUT_EBROKEN);
     if (!first) fut_free(why);
 }
 
@@ -263,6 +277,7 @@ static enum fut_err start_worker(struct thread_pool *p, struct thread_worker *w)
         return FUT_OK;
     }
     fut_executor_drop(&p->executor);
+    p->started--; /* the next one gets its number */
     p->nworkers--;
     atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
     fut_free(w);
@@ -282,7 +297,7 @@ static enum fut_err start_workers(struct thread_pool *p) {
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
-    enum fut_err err = p->why_broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
+    enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
     if (err == FUT_OK) {
         for (size_t i = 0; i < n; i++) fut_queue_push(&p->queue, tasks[i]);
         err = start_workers(p);
@@ -306,14 +321,15 @@ static void pool_withdraw(struct fut_executor *ex, struct fut_task *t) {
     bool was_queued = t->queued;
     if (was_queued) fut_queue_remove(&p->queue, t);
     set_pending(p);
+    p->cancelled++;
     fut_unlock(&p->lock);
-    atomic_fetch_add_explicit(&p->cancelled, 1, memory_order_relaxed);
     if (was_queued) fut_task_drop(t);
 }
 
 static void pool_close(struct fut_executor *ex, bool cancel) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
+    if (cancel) p->cancelled += p->queue.length;
     struct fut_task *taken = cancel ? take_all(p) : NULL;
     struct thread_worker *sleepers = close_locked(p);
     bool stopped = p->nworkers == 0;
@@ -330,9 +346,10 @@ static struct fut_future *pool_stopped(struct fut_executor *ex) { return pool_of
 
 static void pool_join(struct fut_executor *ex) {
     struct thread_pool *p = pool_of(ex);
+    pthread_mutex_lock(&p->joining); /* a second caller waits for what the first one joins */
     fut_lock(&p->lock);
     struct thread_worker *all = p->workers;
-    p->workers = NULL; /* two callers at once: each joins what it took */
+    p->workers = NULL;
     fut_unlock(&p->lock);
     while (all) {
         struct thread_worker *w = all;
@@ -340,35 +357,36 @@ static void pool_join(struct fut_executor *ex) {
         pthread_join(w->thread, NULL);
         fut_free(w);
     }
+    pthread_mutex_unlock(&p->joining);
 }
 
 static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
-    int available = atomic_load_explicit(&p->available, memory_order_relaxed);
     *out = (struct fut_executor_stats){
         .workers = (size_t)p->nworkers,
-        .idle = (size_t)available,
         .pending = p->queue.length,
-        .running = (size_t)(p->nworkers - available),
         .submitted = p->submitted,
         .completed = p->completed,
         .failed = p->failed,
-        .cancelled = atomic_load_explicit(&p->cancelled, memory_order_relaxed),
+        .cancelled = p->cancelled,
     };
-    for (struct thread_worker *w = p->workers; w; w = w->next) {
-        out->completed += atomic_load_explicit(&w->completed, memory_order_relaxed);
-        out->failed += atomic_load_explicit(&w->failed, memory_order_relaxed);
+    for (struct thread_worker *w = p->workers; w; w = w->next) { /* before available: see count */
+        out->completed += atomic_load_explicit(&w->completed, memory_order_acquire);
+        out->failed += atomic_load_explicit(&w->failed, memory_order_acquire);
     }
+    int available = atomic_load_explicit(&p->available, memory_order_relaxed);
+    out->idle = (size_t)available;
+    out->running = (size_t)(p->nworkers - available);
     fut_unlock(&p->lock);
 }
 
 static char *pool_broken(struct fut_executor *ex) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
-    char *why = p->why_broken ? fut_strdup(p->why_broken) : NULL;
+    const char *why = p->why_broken; /* set once */
     fut_unlock(&p->lock);
-    return why;
+    return why ? fut_strdup(why) : NULL;
 }
 
 static const struct fut_executor_ops thread_pool_ops = {
@@ -395,6 +413,7 @@ static void pool_free(struct fut_object *o) {
     fut_free((char *)p->options.name_prefix);
     fut_free(p->why_broken);
     fut_lock_deinit(&p->lock);
+    pthread_mutex_destroy(&p->joining);
     fut_free(p);
 }
 
@@ -404,12 +423,14 @@ enum fut_err fut_thread_pool_new(const struct fut_thread_pool_options *options,
                                  struct fut_executor **out) {
     struct thread_pool *p = fut_zalloc(sizeof *p);
     if (!p) {
-        options->worker->config_free(options->config);
+        if (options->config) options->worker->config_free(options->config);
         return FUT_ENOMEM;
     }
     fut_object_init(&p->executor.object, &fut_thread_pool_type);
     p->executor.ops = &thread_pool_ops;
     fut_lock_init(&p->lock);
+    pthread_mutex_init(&p->joining, NULL);
+    fut_cpu_count_cached(); /* reads files at the first call: not later, under the lock */
     p->options = *options;
     p->options.name_prefix = fut_strdup(options->name_prefix);
     p->stopped = fut_future_new();

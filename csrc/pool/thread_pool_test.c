@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread pool does when all is well: which threads it starts, in which order tasks run. */
+/* What a thread pool does when all is well: which threads it starts, in which order tasks
+ * run. */
 #include "pool/test_pool.h"
 
 static void a_new_pool_has_no_thread(void) {
@@ -61,7 +62,8 @@ static void no_more_than_max_workers(void) {
     CHECK(atomic_load(&c.opened) == MAX && gate.inside == N);
 }
 
-/* All of a batch run at the same time, whether the workers slept, spun, or were not there yet. */
+/* All of a batch run at the same time, whether the workers slept, spun, or were not there
+ * yet. */
 static void a_batch_wakes_as_many_as_it_needs(void) {
     enum { N = 6 };
     struct test_config c = {0};
@@ -209,8 +211,8 @@ static void a_future_outlives_its_pool(void) {
     CHECK(atomic_load(&c.freed) == 1);
 }
 
-/* What a task was given is let go when it has run, though its future lives on: else a chain of tasks,
- * each with the future of the one before, would keep all of them. */
+/* What a task was given is let go when it has run, though its future lives on: else a chain of
+ * tasks, each with the future of the one before, would keep all of them. */
 static void a_task_lets_go_of_the_futures_it_got(void) {
     struct test_config c = {0};
     struct fut_executor *ex = test_pool(&c, 1);

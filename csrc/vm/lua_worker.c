@@ -126,8 +126,9 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
     return err;
 }
 
-static void worker_run(struct fut_worker *w, struct fut_task *task, struct fut_outcome *out) {
-    fut_run(w->L, &task->call, false, out);
+static void worker_run(struct fut_worker *w, const struct fut_payload *call,
+                       struct fut_outcome *out) {
+    fut_run(w->L, call, false, out);
 }
 
 struct fut_lua_config *fut_lua_config_new(void) {

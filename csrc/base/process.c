@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
+static int close_range_of(unsigned first, unsigned last) {
+#ifdef SYS_close_range
+    return (int)syscall(SYS_close_range, first, last, 0);
+#else
+    (void)first;
+    (void)last;
+    return -1;
+#endif
+}
+
+static void close_one_by_one(int first, int except) {
+    struct rlimit limit;
+    int end = 65536;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
+        end = (int)limit.rlim_cur;
+    for (int fd = first; fd < end; fd++)
+        if (fd != except) close(fd);
+}
+
+void fut_process_close_from(int first, int except) {
+    if (except < first) {
+        if (close_range_of((unsigned)first, ~0u) == 0) return;
+    } else {
+        int below = except == first ? 0 : close_range_of((unsigned)first, (unsigned)except - 1);
+        if (below == 0 && close_range_of((unsigned)except + 1, ~0u) == 0) return;
+    }
+    close_one_by_one(first, except);
+}
+
+void fut_process_reset_signals(void) {
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    for (int i = 1; i < NSIG; i++) sigaction(i, &standard, NULL); /* KILL and STOP refuse: fine */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What a freshly forked process does to itself. */
+#ifndef FUT_BASE_PROCESS_H
+#define FUT_BASE_PROCESS_H
+
+/* fut_process_close_from(first, except): closes all file descriptors from `first` on but one (-1: none
+ * is spared). Close-on-exec does nothing between forked siblings. */
+void fut_process_close_from(int first, int except);
+
+/* fut_process_reset_signals(): default handlers for all signals, none blocked. */
+void fut_process_reset_signals(void);
+
+#endif
