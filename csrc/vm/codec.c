@@ -23,8 +23,21 @@ static _Thread_local struct {
 
 static atomic_uint closed_codecs;
 
-/* Objects may still be sent while a closing state runs its finalizers; those find the codec
- * empty, and what they make it forgets at once. */
+void fut_codec_clear(struct fut_codec *c) {
+    fut_known_forget(c);
+    fut_map_deinit(&c->codes_at);
+    fut_map_deinit(&c->modules);
+    fut_map_deinit(&c->standard);
+    fut_map_deinit(&c->loaded_at);
+    fut_buf_deinit(&c->scratch);
+    fut_free(c->codes);
+    fut_free(c->loaded);
+    c->codes = NULL;
+    c->loaded = NULL;
+    c->codes_cap = c->loaded_cap = 0;
+    c->modules_print = 0;
+}
+
 static int codec_gc(lua_State *L) {
     struct fut_codec *c = lua_touserdata(L, 1);
     c->closed = true;
@@ -33,18 +46,8 @@ static int codec_gc(lua_State *L) {
         for (int i = 0; i < FUT_CODEC_REFS && c->refs[i] != 0; i++)
             luaL_unref(L, LUA_REGISTRYINDEX, c->refs[i]);
     }
-    fut_known_forget(c);
     fut_loader_forget(c, L);
-    fut_map_deinit(&c->codes_at);
-    fut_map_deinit(&c->modules);
-    fut_map_deinit(&c->standard);
-    fut_map_deinit(&c->loaded_at);
-    fut_free(c->codes);
-    fut_free(c->loaded);
-    c->codes = NULL;
-    c->loaded = NULL;
-    c->codes_cap = c->loaded_cap = 0;
-    fut_buf_deinit(&c->scratch);
+    fut_codec_clear(c);
     return 0;
 }
 

@@ -28,6 +28,7 @@ enum fut_codec_ref {
     FUT_REF_IDENTITY, /* weak keys: metatable -> its identity, as a string of its bytes */
     FUT_REF_OWN,      /* weak values: identity given here -> metatable */
     FUT_REF_ENCODER,  /* the encoder, or false */
+    FUT_REF_MESSAGE,  /* why the last value was refused */
     FUT_REF_LOADED,   /* package.loaded */
     FUT_REF_REQUIRE,  /* the function require */
     FUT_REF_INDEX,    /* "__index" */
@@ -61,7 +62,7 @@ struct fut_loaded {
 struct fut_encoder;
 
 struct fut_codec {
-    bool closed; /* the state is being closed: nothing more is kept */
+    bool closed; /* the state is being closed: its finalizers may send, but nothing is kept */
     bool open;   /* all below is there */
     int refs[FUT_CODEC_REFS];
     struct fut_encoder *encoder; /* the one in FUT_REF_ENCODER */
@@ -93,6 +94,9 @@ static inline void fut_codec_push(const struct fut_codec *c, lua_State *L,
                                   enum fut_codec_ref ref) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->refs[ref]);
 }
+
+/* fut_codec_clear(c): frees what it has learned for sending; c can be used as before. */
+void fut_codec_clear(struct fut_codec *c);
 
 /* fut_codec_raise(L): raises a memory error. */
 _Noreturn void fut_codec_raise(lua_State *L);

@@ -75,23 +75,24 @@ static const struct test_case cases[] = {
  "local k = {} local r = send(back, {[k] = 'v', k = k}) same(r[r.k], 'v')\n"},
 
 {"depth",
+ "local many, some = 100000 // scale, 20000 // scale\n"
  "local function depth(d) local n = 0 while d[1] do d = d[1] n = n + 1 end return n, d end\n"
- "local d = {} for i = 1, 100000 do d = {d} end\n"
- "same(send(depth, d), 100000)\n"
- "local h = {} for i = 1, 50000 do h = {x = h} end\n"
- "same(send(function(d) local n = 0 while d.x do d = d.x n = n + 1 end return n end, h), 50000)\n"
- "local k = {} for i = 1, 50000 do k = {[k] = 1} end\n"
+ "local d = {} for i = 1, many do d = {d} end\n"
+ "same(send(depth, d), many)\n"
+ "local h = {} for i = 1, many do h = {x = h} end\n"
+ "same(send(function(d) local n = 0 while d.x do d = d.x n = n + 1 end return n end, h), many)\n"
+ "local k = {} for i = 1, many do k = {[k] = 1} end\n"
  "same(send(function(d) local n = 0 while next(d) do d = next(d) n = n + 1 end return n end, k),\n"
- "  50000)\n"
- "local m = {} for i = 1, 20000 do m = setmetatable({}, m) end\n"
+ "  many)\n"
+ "local m = {} for i = 1, some do m = setmetatable({}, m) end\n"
  "same(send(function(d) local n = 0 while getmetatable(d) do d = getmetatable(d) n = n + 1 end\n"
- "  return n end, m), 20000)\n"
+ "  return n end, m), some)\n"
  "local f = function() return 0 end\n"
- "for i = 1, 20000 do local g = f f = function() return g end end\n"
- "same(send(function(f) local n = 0 while f ~= 0 do f = f() n = n + 1 end return n end, f), 20001)\n"
+ "for i = 1, some do local g = f f = function() return g end end\n"
+ "same(send(function(f) local n = 0 while f ~= 0 do f = f() n = n + 1 end return n end, f), some + 1)\n"
  "local chain = {} for i = 1, 1000 do chain = {chain, i} end\n"
  "local r = send(function(c) return c end, chain) same(select('#', depth(r)), 2)\n"
- "for i = 1, 1000000 do d = {d} end\n"
+ "collectgarbage('stop') for i = 1, 1000000 do d = {d} end\n"
  "check(refusal(depth, d):find('^argument 1%[1%].*: nested deeper than 200000 levels$'))\n"
  "same(send(depth, {{}}), 1)\n"},
 
@@ -264,4 +265,6 @@ static const struct test_case cases[] = {
 {NULL, NULL}};
 /* clang-format on */
 
-int main(void) { return test_main(cases); }
+int main(void) {
+    return test_main(cases);
+}

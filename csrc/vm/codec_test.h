@@ -6,6 +6,8 @@
  *   process                true: the worker is another process, as far as the codec is concerned
  *   check(condition, ...)  like assert
  *   renew()                closes the worker; the next send starts another
+ *   scale                  by what large sizes are to be divided: an eager collector walks the stack
+ *                          again and again
  *   preload(name, source)  package.preload in both states */
 #ifndef FUT_VM_CODEC_TEST_H
 #define FUT_VM_CODEC_TEST_H
@@ -28,7 +30,8 @@ struct test_case {
 static lua_State *test_worker;
 
 static const char test_prelude[] =
-    "function check(ok, ...) if not ok then error(table.concat({'check failed', ...}, ': '), 2) end "
+    "function check(ok, ...) if not ok then error(table.concat({'check failed', ...}, ': '), "
+    "2) end "
     "  return ok, ... end\n"
     "function refusal(...) local ok, why = pcall(send, ...) check(not ok, 'it travelled') "
     "  return why end\n"
@@ -63,7 +66,8 @@ static inline int test_run(lua_State *L) {
     lua_settop(L, 0);
     fut_decoder_init(&d, call, (struct fut_route){.process = home->process});
     if (fut_decoder_sequence(&d, L, &n) != FUT_OK) return luaL_error(L, "%s", d.message);
-    if (lua_gettop(L) != n || !fut_decoder_done(&d)) return luaL_error(L, "not all was decoded");
+    if (lua_gettop(L) != n || !fut_decoder_done(&d))
+        return luaL_error(L, "not all was decoded");
     lua_call(L, n - 1, LUA_MULTRET);
     const char *message = NULL;
     enum fut_err err =
@@ -92,7 +96,8 @@ static inline int test_send(lua_State *L) {
     const char *message = NULL;
     struct fut_route home = test_route(L, true);
     int top = lua_gettop(L);
-    enum fut_err err = fut_encode(L, test_route(L, false), 1, top, FUT_ROLE_CALL, &call, &message);
+    enum fut_err err =
+        fut_encode(L, test_route(L, false), 1, top, FUT_ROLE_CALL, &call, &message);
     if (err != FUT_OK) return luaL_error(L, "%s", message ? message : fut_err_text(err));
     if (lua_gettop(L) != top) return luaL_error(L, "encoding left values on the stack");
     int status = test_call_worker(L, &call, &results, &home);
@@ -136,6 +141,8 @@ static inline lua_State *test_open(void) {
     lua_register(L, "send", test_send);
     lua_register(L, "renew", test_renew);
     lua_register(L, "preload", test_preload);
+    lua_pushinteger(L, test_mode == TEST_NORMAL ? 1 : 20);
+    lua_setglobal(L, "scale");
     if (luaL_dostring(L, test_prelude) != LUA_OK) abort();
     return L;
 }
@@ -155,7 +162,8 @@ static inline int test_cases(const struct test_case *cases) {
             return 1;
         }
         test_close(L);
-        printf("ok %s%s\n", c->name, (const char *[]){"", ", eager", ", generational"}[test_mode]);
+        printf("ok %s%s\n", c->name,
+               (const char *[]){"", ", eager", ", generational"}[test_mode]);
     }
     return 0;
 }

@@ -15,18 +15,22 @@ static void drop_refs(struct fut_encoder *e) {
     while (e->nrefs > 0) fut_object_drop(e->refs[--e->nrefs]);
 }
 
-static int encoder_gc(lua_State *L) {
-    struct fut_encoder *e = lua_touserdata(L, 1);
+static void clear(struct fut_encoder *e) {
     drop_refs(e);
     fut_free(e->refs);
     fut_free(e->frames);
     fut_free(e->needy);
+    e->refs = NULL;
+    e->frames = NULL;
+    e->needy = NULL;
+    e->refs_cap = 0;
+    e->frames_cap = e->needy_cap = 0;
     fut_buf_deinit(&e->out);
-    fut_buf_deinit(&e->message);
     fut_map_deinit(&e->seen);
-    struct fut_codec *c = e->codec;
-    memset(e, 0, sizeof *e);
-    e->codec = c;
+}
+
+static int encoder_gc(lua_State *L) {
+    clear(lua_touserdata(L, 1));
     return 0;
 }
 
@@ -58,12 +62,18 @@ static struct fut_encoder *take(lua_State *L, struct fut_route route) {
     e->busy = true;
     e->fresh = false;
     e->route = route;
+    e->message = "";
     return e;
 }
 
 static void release(struct fut_encoder *e) {
     struct fut_codec *c = e->codec;
     e->busy = false;
+    if (c->closed) {
+        clear(e);
+        fut_codec_clear(c);
+        return;
+    }
     fut_buf_trim(&e->out, KEEP_BYTES);
     fut_map_trim(&e->seen, KEEP_SLOTS);
     if (e->frames_cap > KEEP_FRAMES) {
@@ -71,7 +81,6 @@ static void release(struct fut_encoder *e) {
         e->frames = NULL;
         e->frames_cap = 0;
     }
-    if (c->closed) fut_known_forget(c);
 }
 
 struct fut_encoder *fut_encoder_begin(lua_State *L, struct fut_route route) {
@@ -190,7 +199,7 @@ void fut_encoder_abandon(struct fut_encoder *e) {
 }
 
 const char *fut_encoder_message(const struct fut_encoder *e) {
-    return e->message.data ? (const char *)e->message.data : "value cannot travel";
+    return e->message;
 }
 
 enum fut_err fut_encode(lua_State *L, struct fut_route route, int first, int n,

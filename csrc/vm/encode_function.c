@@ -103,7 +103,7 @@ enum fut_err fut_encoder_function(struct fut_encoder *e, lua_State *L) {
     bool seen;
     int index = lua_gettop(L);
     enum fut_err err = fut_encoder_seen(e, L, lua_topointer(L, index), &seen);
-    if (seen || err != FUT_OK) {
+    if (err != FUT_OK || seen) {
         lua_pop(L, 1);
         return err;
     }
@@ -155,7 +155,7 @@ enum fut_err fut_encoder_function_step(struct fut_encoder *e, lua_State *L) {
         }
         bool seen;
         err = put_cell(e, lua_upvalueid(L, f->slot, up), &seen);
-        if (seen || err != FUT_OK) continue;
+        if (err != FUT_OK || seen) continue;
         lua_getupvalue(L, f->slot, up);
         int type = lua_type(L, -1);
         if (!fut_is_scalar(type)) return fut_encoder_enter(e, L);

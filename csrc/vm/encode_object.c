@@ -174,7 +174,7 @@ enum fut_err fut_encoder_userdata(struct fut_encoder *e, lua_State *L) {
     if (handle) return put_handle(e, L, handle);
     bool seen;
     enum fut_err err = fut_encoder_seen(e, L, lua_topointer(L, -1), &seen);
-    if (seen || err != FUT_OK) {
+    if (err != FUT_OK || seen) {
         lua_pop(L, 1);
         return err;
     }

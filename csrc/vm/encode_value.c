@@ -73,7 +73,7 @@ static enum fut_err put_string(struct fut_encoder *e, lua_State *L, int index, b
     if (track && len > UNTRACKED_MAX) {
         bool seen;
         enum fut_err err = fut_encoder_seen(e, L, text, &seen);
-        if (seen || err != FUT_OK) return err;
+        if (err != FUT_OK || seen) return err;
     }
     unsigned char *to = fut_buf_reserve(&e->out, 1 + FUT_VARINT_MAX + len);
     if (!to) return FUT_ENOMEM;

@@ -86,9 +86,9 @@ struct fut_encoder {
 
     /* Where we are, for messages. */
     enum fut_role role;
-    int root;           /* of the values, from 0 */
-    const char *global; /* or a global */
-    struct fut_buf message;
+    int root;            /* of the values, from 0 */
+    const char *global;  /* or a global */
+    const char *message; /* of the last refusal; FUT_REF_MESSAGE is the string */
 };
 
 /* encode_value.c */

@@ -11,23 +11,19 @@
 /* Deep paths show their ends only. */
 enum { HEAD_FRAMES = 12, TAIL_FRAMES = 12, KEY_MAX = 40 };
 
-static bool add(struct fut_buf *b, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* The path while it is written. What a buffer holds is on the stack's top: all that is pushed in
+ * between must be gone before something is added. */
+struct path {
+    lua_State *L;
+    luaL_Buffer b;
+};
 
-/* Appends without the final zero being counted. */
-static bool add(struct fut_buf *b, const char *format, ...) {
+static void add(struct path *p, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    lua_pushvfstring(p->L, format, args);
     va_end(args);
-    if (n < 0) return false;
-    unsigned char *to = fut_buf_reserve(b, (size_t)n + 1);
-    if (!to) return false;
-    va_start(args, format);
-    vsnprintf((char *)to, (size_t)n + 1, format, args);
-    va_end(args);
-    b->len += (size_t)n;
-    return true;
+    luaL_addvalue(&p->b);
 }
 
 static bool is_identifier(const char *s, size_t len) {
@@ -38,111 +34,131 @@ static bool is_identifier(const char *s, size_t len) {
     return true;
 }
 
-static bool add_text_key(struct fut_buf *b, const char *s, size_t len) {
-    if (is_identifier(s, len)) return add(b, ".%s", s);
-    if (!add(b, "[\"")) return false;
+static void add_text_key(struct path *p, const char *s, size_t len) {
+    if (is_identifier(s, len)) {
+        add(p, ".%s", s);
+        return;
+    }
+    add(p, "[\"");
     for (size_t i = 0; i < len && i < KEY_MAX; i++) {
         unsigned char ch = (unsigned char)s[i];
         bool plain = ch >= ' ' && ch != 0x7f && ch != '"' && ch != '\\';
-        if (!add(b, plain ? "%c" : "\\%d", ch)) return false;
+        if (plain)
+            luaL_addchar(&p->b, (char)ch);
+        else
+            add(p, "\\%d", ch);
     }
-    return add(b, len > KEY_MAX ? "...\"]" : "\"]");
+    add(p, len > KEY_MAX ? "...\"]" : "\"]");
 }
 
-static bool add_key(struct fut_buf *b, lua_State *L, int index) {
+static void add_key(struct path *p, int index) {
+    lua_State *L = p->L;
     size_t len;
+    const char *s;
     switch (lua_type(L, index)) {
-    case LUA_TSTRING: {
-        const char *s = lua_tolstring(L, index, &len);
-        return add_text_key(b, s, len);
-    }
+    case LUA_TSTRING:
+        s = lua_tolstring(L, index, &len);
+        add_text_key(p, s, len);
+        break;
     case LUA_TNUMBER:
         if (lua_isinteger(L, index))
-            return add(b, "[" LUA_INTEGER_FMT "]", lua_tointeger(L, index));
-        return add(b, "[" LUA_NUMBER_FMT "]", lua_tonumber(L, index));
+            add(p, "[%I]", lua_tointeger(L, index));
+        else
+            add(p, "[%f]", lua_tonumber(L, index));
+        break;
     case LUA_TBOOLEAN:
-        return add(b, "[%s]", lua_toboolean(L, index) ? "true" : "false");
+        add(p, "[%s]", lua_toboolean(L, index) ? "true" : "false");
+        break;
     default:
-        return add(b, "[%s]", luaL_typename(L, index));
-    }
-}
-
-static bool add_upvalue(struct fut_buf *b, lua_State *L, const struct fut_frame *f) {
-    const char *name = lua_getupvalue(L, f->slot, f->u.function.up);
-    lua_pop(L, name ? 1 : 0);
-    bool named = name && *name && *name != '(';
-    return named ? add(b, ", upvalue '%s'", name) : add(b, ", upvalue %d", f->u.function.up);
-}
-
-static bool add_frame(struct fut_buf *b, lua_State *L, const struct fut_frame *f) {
-    switch (f->kind) {
-    case FUT_FRAME_FUNCTION:
-        return add_upvalue(b, L, f);
-    case FUT_FRAME_PERSIST:
-        return add(b, ", __persist");
-    case FUT_FRAME_TABLE:
+        add(p, "[%s]", luaL_typename(L, index));
         break;
     }
-    switch (f->part) {
-    case FUT_PART_KEY:
-        return add(b, " (key)");
-    case FUT_PART_META:
-        return add(b, ", metatable");
-    default:
-        return add_key(b, L, f->slot + 1);
-    }
 }
 
-static bool add_root(struct fut_buf *b, const struct fut_encoder *e) {
-    if (e->global) return add(b, "global '%s'", e->global);
+static void add_upvalue(struct path *p, const struct fut_frame *f) {
+    const char *name = lua_getupvalue(p->L, f->slot, f->u.function.up);
+    if (name) lua_pop(p->L, 1);
+    if (name && *name && *name != '(')
+        add(p, ", upvalue '%s'", name);
+    else
+        add(p, ", upvalue %d", f->u.function.up);
+}
+
+static void add_frame(struct path *p, const struct fut_frame *f) {
+    if (f->kind == FUT_FRAME_FUNCTION)
+        add_upvalue(p, f);
+    else if (f->kind == FUT_FRAME_PERSIST)
+        add(p, ", __persist");
+    else if (f->part == FUT_PART_KEY)
+        add(p, " (key)");
+    else if (f->part == FUT_PART_META)
+        add(p, ", metatable");
+    else
+        add_key(p, f->slot + 1);
+}
+
+static void add_root(struct path *p, const struct fut_encoder *e) {
+    if (e->global) {
+        add(p, "global '%s'", e->global);
+        return;
+    }
     switch (e->role) {
     case FUT_ROLE_CALL:
-        return e->root == 0 ? add(b, "function") : add(b, "argument %d", e->root);
+        if (e->root == 0)
+            add(p, "function");
+        else
+            add(p, "argument %d", e->root);
+        break;
     case FUT_ROLE_ARGUMENTS:
-        return add(b, "argument %d", e->root + 1);
+        add(p, "argument %d", e->root + 1);
+        break;
     case FUT_ROLE_RESULT:
-        return add(b, "result %d", e->root + 1);
+        add(p, "result %d", e->root + 1);
+        break;
     case FUT_ROLE_ERROR:
-        return add(b, "error");
+        add(p, "error");
+        break;
     case FUT_ROLE_VALUE:
+        add(p, "value %d", e->root + 1);
         break;
     }
-    return add(b, "value %d", e->root + 1);
 }
 
 /* A frame that was just made has no key yet: it is the culprit itself. */
-static size_t path_depth(const struct fut_encoder *e, lua_State *L) {
+static size_t path_depth(const struct fut_encoder *e, int top) {
     if (e->depth == 0) return 0;
     const struct fut_frame *f = &e->frames[e->depth - 1];
     bool begun = f->kind != FUT_FRAME_FUNCTION || f->u.function.up > 0;
-    if (f->kind == FUT_FRAME_TABLE && f->part == FUT_PART_VALUE)
-        begun = lua_gettop(L) > f->slot + 1;
+    if (f->kind == FUT_FRAME_TABLE && f->part == FUT_PART_VALUE) begun = top > f->slot + 1;
     return begun ? e->depth : e->depth - 1;
 }
 
-static bool add_path(struct fut_encoder *e, lua_State *L) {
-    struct fut_buf *b = &e->message;
-    size_t depth = path_depth(e, L);
-    bool ok = add_root(b, e);
-    for (size_t i = 0; i < depth && ok; i++) {
+static void add_path(struct path *p, const struct fut_encoder *e, int top) {
+    size_t depth = path_depth(e, top);
+    add_root(p, e);
+    for (size_t i = 0; i < depth; i++) {
         if (i == HEAD_FRAMES && depth > HEAD_FRAMES + TAIL_FRAMES) {
-            ok = add(b, " ... ");
+            add(p, " ... ");
             i = depth - TAIL_FRAMES;
         }
-        ok = ok && add_frame(b, L, &e->frames[i]);
+        add_frame(p, &e->frames[i]);
     }
-    return ok;
 }
 
 enum fut_err fut_encoder_refuse(struct fut_encoder *e, lua_State *L, const char *why, ...) {
-    e->message.len = 0;
-    bool ok = add_path(e, L) && add(&e->message, ": ");
+    struct path p = {.L = L};
+    int top = lua_gettop(L);
     va_list args;
     va_start(args, why);
-    const char *reason = lua_pushvfstring(L, why, args);
+    lua_pushvfstring(L, why, args);
     va_end(args);
-    ok = ok && add(&e->message, "%s", reason);
-    if (!ok) fut_buf_deinit(&e->message);
+    luaL_buffinit(L, &p.b);
+    add_path(&p, e, top);
+    add(&p, ": %s", lua_tostring(L, top + 1));
+    luaL_pushresult(&p.b);
+    e->message = lua_tostring(L, -1);
+    lua_rawseti(L, LUA_REGISTRYINDEX, e->codec->refs[FUT_REF_MESSAGE]);
+    lua_settop(L, top);
     return FUT_ETRANSFER;
 }
 
