@@ -89,6 +89,7 @@ struct request {
     char *target; /* path and query, as sent */
     char *body;
     size_t body_len;
+    size_t body_room;
     bool seen;
     bool waited;
     bool too_large;
@@ -116,14 +117,18 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 }
 
 static void take_body(struct request *r, const char *bytes, size_t n) {
-    char *longer = NULL;
-    if (!r->too_large && n <= BODY_LIMIT - r->body_len)
-        longer = realloc(r->body, r->body_len + n);
-    if (!longer) {
+    if (r->too_large || n > BODY_LIMIT - r->body_len) {
         r->too_large = true;
         return;
     }
-    r->body = longer;
+    if (n > r->body_room - r->body_len) {
+        size_t room = 2 * (r->body_len + n);
+        char *longer = realloc(r->body, room);
+        r->too_large = !longer;
+        if (!longer) return;
+        r->body = longer;
+        r->body_room = room;
+    }
     memcpy(r->body + r->body_len, bytes, n);
     r->body_len += n;
 }
@@ -172,9 +177,8 @@ static enum MHD_Result answer_bytes(struct MHD_Connection *c, struct request *r,
     (void)r;
     if (n > INT64_MAX) return send_text(c, MHD_HTTP_BAD_REQUEST, "too many\n");
     if (n == 0) return send_text(c, MHD_HTTP_OK, "");
-    return send_response(
-        c, MHD_HTTP_OK, "application/octet-stream",
-        MHD_create_response_from_callback(n, PIECE, make_bytes, NULL, NULL));
+    return send_response(c, MHD_HTTP_OK, "application/octet-stream",
+                         MHD_create_response_from_callback(n, PIECE, make_bytes, NULL, NULL));
 }
 
 static enum MHD_Result answer_status(struct MHD_Connection *c, struct request *r,

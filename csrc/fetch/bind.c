@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <lauxlib.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fetch/handle.h"
@@ -110,9 +111,12 @@ static int l_mask_url(lua_State *L) {
 }
 
 static CURLcode global_result;
+static char libcurl_version[256];
 
+/* curl_version() writes into memory that all threads share. */
 static void global_init(void) {
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    snprintf(libcurl_version, sizeof libcurl_version, "%s", curl_version());
 }
 
 static void new_type(lua_State *L, const char *name, lua_CFunction gc) {
@@ -137,7 +141,7 @@ int luaopen_futures_fetch_core(lua_State *L) {
     new_type(L, TRANSFER_TYPE, transfer_gc);
     new_type(L, URL_TYPE, url_gc);
     luaL_newlib(L, functions);
-    lua_pushstring(L, curl_version());
+    lua_pushstring(L, libcurl_version);
     lua_setfield(L, -2, "libcurl");
     return 1;
 }

@@ -115,7 +115,8 @@ static void test_forked_child_has_its_own(void) {
     int before = connections;
     pid_t child = fork();
     if (child == 0) {
-        bool ok = fetch(&h) == FUT_KIND_NONE && fetch(&h) == FUT_KIND_NONE;
+        enum fut_kind first = fetch(&h), second = fetch(&h);
+        bool ok = first == FUT_KIND_NONE && second == FUT_KIND_NONE;
         fut_handle_close(&h);
         _exit(ok ? 0 : 1);
     }
