@@ -143,7 +143,7 @@ static void run(struct thread_pool *p, struct thread_worker *w, struct fut_task 
         return;
     }
     struct fut_outcome outcome = {0};
-    p->options.worker->run(w->inside, t, &outcome);
+    p->options.worker->run(w->inside, &t->call, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
     atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
     count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
