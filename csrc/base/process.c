@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/process.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/resource.h>
@@ -37,6 +38,18 @@ void fut_process_close_from(int first, int except) {
         if (below == 0 && close_range_of((unsigned)except + 1, ~0u) == 0) return;
     }
     close_one_by_one(first, except);
+}
+
+static unsigned forks;
+
+static void count_fork(void) { forks++; } /* in the child, which has one thread */
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+unsigned fut_process_forks(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    return forks;
 }
 
 void fut_process_reset_signals(void) {

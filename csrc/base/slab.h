@@ -22,7 +22,7 @@ struct fut_slab {
     struct fut_slab_chunk *spare;   /* the one of them that is empty, if there is one */
 };
 
-#define FUT_SLAB_INIT(size) {FUT_LOCK_INIT, ((size) + 15) / 16 * 16, NULL, NULL}
+#define FUT_SLAB_INIT(size) {FUT_LOCK_INIT, ((size_t)(size) + 15) / 16 * 16, NULL, NULL}
 
 /* fut_slab_alloc(s): a block, not initialised, or NULL. */
 void *fut_slab_alloc(struct fut_slab *s);

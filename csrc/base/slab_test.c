@@ -118,8 +118,8 @@ static void across_threads(void) {
     pthread_t threads[2 * LANES];
     for (int i = 0; i < LANES; i++) {
         lanes[i].rounds = test_rounds(50000);
-        threads[2 * i] = test_start(give_back, &lanes[i]);
-        threads[2 * i + 1] = test_start(take_and_pass, &lanes[i]);
+        threads[i] = test_start(give_back, &lanes[i]);
+        threads[LANES + i] = test_start(take_and_pass, &lanes[i]);
     }
     for (int i = 0; i < 2 * LANES; i++) test_join(threads[i]);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/process.h"
 #include "core/object.h"
 #include "core/task.h"
 
@@ -26,8 +27,9 @@ struct fut_executor_ops {
      * FUT_ETHREAD when there is no worker and none can be started. */
     enum fut_err (*submit)(struct fut_executor *ex, struct fut_task **tasks, size_t n);
 
-    /* The task was cancelled: it leaves the queue, if it is in it. */
-    void (*withdraw)(struct fut_executor *ex, struct fut_task *task);
+    /* Cancels a task that no worker has taken: its future is cancelled, the executor's count dropped.
+     * False when it is too late. */
+    bool (*cancel)(struct fut_executor *ex, struct fut_task *task);
 
     /* Accepts no more; queued tasks still run unless `cancel`, then they are cancelled. Idempotent;
      * does not block. */
@@ -47,12 +49,24 @@ struct fut_executor_ops {
 
     /* Why it is broken: a text from fut_alloc; NULL when it is not, or when memory was too short. */
     char *(*broken)(struct fut_executor *ex);
+
+    /* Closes, cancels what is pending and sends the signal to all workers; what runs fails with
+     * FUT_EBROKEN. NULL where workers are no processes. */
+    void (*kill)(struct fut_executor *ex, int signal);
 };
 
 struct fut_executor {
     struct fut_object object;
     const struct fut_executor_ops *ops;
+    bool process;   /* its workers are other processes: what travels there is encoded so */
+    unsigned forks; /* fut_process_forks() when it was made */
 };
+
+/* fut_executor_forked(ex): this process is a child of the one that made ex, by somebody's fork: its
+ * threads are not here, its locks may never be free again. Only counts may be touched. */
+static inline bool fut_executor_forked(const struct fut_executor *ex) {
+    return ex->forks != fut_process_forks();
+}
 
 static inline void fut_executor_hold(struct fut_executor *ex) { fut_object_hold(&ex->object); }
 static inline void fut_executor_drop(struct fut_executor *ex) { fut_object_drop(&ex->object); }

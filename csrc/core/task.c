@@ -30,7 +30,7 @@ struct fut_task *fut_task_new(struct fut_executor *executor) {
 }
 
 bool fut_task_cancel(struct fut_task *t) {
-    if (!fut_future_cancel(&t->future)) return false;
-    t->executor->ops->withdraw(t->executor, t);
-    return true;
+    if (fut_future_state(&t->future) != FUT_PENDING || fut_executor_forked(t->executor))
+        return false;
+    return t->executor->ops->cancel(t->executor, t);
 }

@@ -18,6 +18,9 @@ struct fut_task {
     struct fut_executor *executor;
     struct fut_task *next, *prev;
     bool queued;
+    bool withdrawn;           /* cancelled while it waited at a worker; that will skip it */
+    uint32_t worker;          /* of a pool that gives tasks ahead: at which worker it waits */
+    uint64_t place;           /* and under which number */
     struct fut_payload call;
 };
 

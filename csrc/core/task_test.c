@@ -8,17 +8,16 @@
 
 struct notes {
     struct fut_executor executor;
-    struct fut_task *withdrawn;
-    int withdraws;
-    bool was_done; /* when it was withdrawn */
+    struct fut_task *cancelled;
+    int cancels;
     bool freed;
 };
 
-static void withdraw(struct fut_executor *ex, struct fut_task *t) {
+static bool cancel(struct fut_executor *ex, struct fut_task *t) {
     struct notes *n = (struct notes *)ex;
-    n->withdrawn = t;
-    n->withdraws++;
-    n->was_done = fut_future_done(&t->future);
+    n->cancelled = t;
+    n->cancels++;
+    return fut_future_cancel(&t->future);
 }
 
 static void notes_free(struct fut_object *o) {
@@ -26,10 +25,10 @@ static void notes_free(struct fut_object *o) {
 }
 
 static const struct fut_object_type notes_type = {"executor", notes_free};
-static const struct fut_executor_ops notes_ops = {.withdraw = withdraw};
+static const struct fut_executor_ops notes_ops = {.cancel = cancel};
 
 static void notes_init(struct notes *n) {
-    *n = (struct notes){.executor.ops = &notes_ops};
+    *n = (struct notes){.executor = {.ops = &notes_ops, .forks = fut_process_forks()}};
     fut_object_init(&n->executor.object, &notes_type);
 }
 
@@ -83,13 +82,13 @@ static void a_new_task_is_clean(void) {
     fut_executor_drop(&n.executor);
 }
 
-static void a_cancelled_one_is_withdrawn(void) {
+static void its_executor_cancels_it(void) {
     struct notes n;
     notes_init(&n);
     struct fut_task *t = new_task(&n);
     CHECK(fut_task_cancel(t));
-    CHECK(n.withdraws == 1 && n.withdrawn == t && n.was_done);
-    CHECK(!fut_task_cancel(t) && n.withdraws == 1);
+    CHECK(n.cancels == 1 && n.cancelled == t);
+    CHECK(!fut_task_cancel(t) && n.cancels == 1);
     CHECK(fut_future_state(&t->future) == FUT_CANCELLED);
     fut_task_drop(t);
     fut_executor_drop(&n.executor);
@@ -106,7 +105,7 @@ static void too_late_to_cancel(void) {
         CHECK(!fut_task_cancel(t));
         fut_task_drop(t);
     }
-    CHECK(n.withdraws == 0);
+    CHECK(n.cancels == 0);
     fut_executor_drop(&n.executor);
 }
 
@@ -166,7 +165,7 @@ static const struct test_case cases[] = {
     {"a task is a future", a_task_is_a_future},
     {"a task holds its executor", a_task_holds_its_executor},
     {"a new task is clean", a_new_task_is_clean},
-    {"a cancelled one is withdrawn", a_cancelled_one_is_withdrawn},
+    {"its executor cancels it", its_executor_cancels_it},
     {"too late to cancel", too_late_to_cancel},
     {"short memory", short_memory},
     {"a long chain", a_long_chain},

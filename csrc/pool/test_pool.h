@@ -13,10 +13,10 @@
 
 /* What the workers of one pool do, and what became of them. It outlives the pool. */
 struct test_config {
-    int open_fails_at; /* the n-th open and all later ones; 0 is none */
-    const char *why;   /* of that failure, or NULL */
+    const char *why; /* of an open that fails, or NULL */
     void (*on_open)(struct test_config *c, const struct fut_worker_info *info);
-    void *arg; /* for on_open */
+    void *arg;         /* for on_open */
+    int open_fails_at; /* the n-th open and all later ones fail; 0 is none */
     atomic_int opened, closed, freed;
 };
 

@@ -137,11 +137,8 @@ static bool holds_much(const struct fut_payload *call) {
 }
 
 static void run(struct thread_pool *p, struct thread_worker *w, struct fut_task *t) {
-    if (!fut_future_start(&t->future)) { /* cancelled in the moment in which it was taken */
-        atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
-        fut_task_drop(t);
-        return;
-    }
+    bool started = fut_future_start(&t->future);
+    FUT_ASSERT(started); /* what was taken off the queue can no longer be cancelled */
     struct fut_outcome outcome = {0};
     p->options.worker->run(w->inside, &t->call, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
@@ -152,8 +149,7 @@ static void run(struct thread_pool *p, struct thread_worker *w, struct fut_task 
     fut_task_drop(t);
 }
 
-/* Under the lock: empties the queue. The caller has the tasks and their counts; `queued` is false from
- * now on, so a cancel at the same moment leaves the list alone. */
+/* Under the lock: empties the queue. The caller has the tasks and their counts. */
 static struct fut_task *take_all(struct thread_pool *p) {
     struct fut_task *first = p->queue.first;
     for (struct fut_task *t = first; t; t = t->next) t->queued = false;
@@ -162,14 +158,17 @@ static struct fut_task *take_all(struct thread_pool *p) {
     return first;
 }
 
-static void cancel_all(struct thread_pool *p, struct fut_task *t) {
+/* Under the lock: empties the queue into cancelled futures; the caller drops them after it. */
+static struct fut_task *cancel_all(struct thread_pool *p) {
+    p->cancelled += p->queue.length;
+    struct fut_task *first = take_all(p);
+    for (struct fut_task *t = first; t; t = t->next) fut_future_cancel(&t->future);
+    return first;
+}
+
+static void drop_all(struct fut_task *t) {
     for (struct fut_task *next; t; t = next) {
         next = t->next;
-        if (!fut_future_cancel(&t->future)) { /* cancelled a moment before, and counted for that */
-            fut_lock(&p->lock);
-            p->cancelled--;
-            fut_unlock(&p->lock);
-        }
         fut_task_drop(t);
     }
 }
@@ -180,12 +179,7 @@ static void fail_all(struct thread_pool *p, struct fut_task *t, enum fut_err err
         next = t->next;
         struct fut_outcome outcome = {0};
         fut_outcome_fail(&outcome, err, p->why_broken);
-        if (!fut_future_settle(&t->future, &outcome)) { /* cancelled a moment before */
-            fut_outcome_deinit(&outcome);
-            fut_lock(&p->lock);
-            p->failed--;
-            fut_unlock(&p->lock);
-        }
+        fut_future_settle(&t->future, &outcome);
         fut_task_drop(t);
     }
 }
@@ -315,27 +309,32 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     return err;
 }
 
-static void pool_withdraw(struct fut_executor *ex, struct fut_task *t) {
+/* Whoever takes a task off the queue, under the lock, decides about it: so it runs or is cancelled,
+ * never both. */
+static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
-    bool was_queued = t->queued;
-    if (was_queued) fut_queue_remove(&p->queue, t);
-    set_pending(p);
-    p->cancelled++;
+    bool cancelled = t->queued;
+    if (cancelled) {
+        fut_queue_remove(&p->queue, t);
+        set_pending(p);
+        fut_future_cancel(&t->future);
+        p->cancelled++;
+    }
     fut_unlock(&p->lock);
-    if (was_queued) fut_task_drop(t);
+    if (cancelled) fut_task_drop(t);
+    return cancelled;
 }
 
 static void pool_close(struct fut_executor *ex, bool cancel) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
-    if (cancel) p->cancelled += p->queue.length;
-    struct fut_task *taken = cancel ? take_all(p) : NULL;
+    struct fut_task *cancelled = cancel ? cancel_all(p) : NULL;
     struct thread_worker *sleepers = close_locked(p);
     bool stopped = p->nworkers == 0;
     fut_unlock(&p->lock);
     wake_list(sleepers);
-    cancel_all(p, taken);
+    drop_all(cancelled);
     if (stopped) {
         struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
         fut_future_settle(p->stopped, &none); /* a second time it changes nothing */
@@ -391,7 +390,7 @@ static char *pool_broken(struct fut_executor *ex) {
 
 static const struct fut_executor_ops thread_pool_ops = {
     .submit = pool_submit,
-    .withdraw = pool_withdraw,
+    .cancel = pool_cancel,
     .close = pool_close,
     .stopped = pool_stopped,
     .join = pool_join,
@@ -428,6 +427,7 @@ enum fut_err fut_thread_pool_new(const struct fut_thread_pool_options *options,
     }
     fut_object_init(&p->executor.object, &fut_thread_pool_type);
     p->executor.ops = &thread_pool_ops;
+    p->executor.forks = fut_process_forks();
     fut_lock_init(&p->lock);
     pthread_mutex_init(&p->joining, NULL);
     fut_cpu_count_cached(); /* reads files at the first call: not later, under the lock */

@@ -192,7 +192,7 @@ static void many_tasks(int max_workers) {
     atomic_store(&c.over, true);
     test_join(watcher);
     CHECK(atomic_load(&c.runs) == SUBMITTERS * c.tasks);
-    check_final(c.ex, (uint64_t)(SUBMITTERS * c.tasks));
+    check_final(c.ex, SUBMITTERS * (uint64_t)c.tasks);
     test_end(c.ex, &config);
 }
 
