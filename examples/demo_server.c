@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A small HTTP server to try things on: slow, large, failing and redirecting answers, on demand.
- * One thread; thousands of slow requests at once cost nothing but their connections. */
+/* A small HTTP server to try things on: slow, large, failing and redirecting answers, on
+ * demand. One thread; thousands of slow requests at once cost nothing but their connections. */
 #include <errno.h>
 #include <inttypes.h>
 #include <microhttpd.h>

@@ -5,6 +5,8 @@ local cjson = require "cjson"
 local system = require "system"
 local fetch = require "futures.fetch"
 local demo = require "spec.support.demo"
+local scale = require "spec.support.scale"
+local script = require "spec.support.script"
 local server = require "spec.support.server"
 require "spec.support.watchdog"
 
@@ -81,6 +83,44 @@ describe("The demo server", function()
         assert.equal(#body, #get("/echo", { body = body }):json().body)
         body = ("x"):rep((64 << 20) + 1)
         assert.equal(413, get("/echo", { body = body, timeout = false }).status)
+    end)
+
+    -- In a process of its own, which may open so many files.
+    local CROWD = [[
+        local uv = require "luv"
+        local port, answered, from = tonumber(arg[1]), 0, uv.hrtime()
+        for _ = 1, 2000 do
+            local tcp = uv.new_tcp()
+            tcp:connect("127.0.0.1", port, function(problem)
+                assert(not problem, problem)
+                tcp:write("GET /delay/1000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                tcp:read_start(function(_, chunk)
+                    answered = answered + (chunk and chunk:find("waited") and 1 or 0)
+                    if not chunk then tcp:close() end
+                end)
+            end)
+        end
+        uv.run()
+        print(answered, (uv.hrtime() - from) / 1e9)
+    ]]
+
+    it("holds 2,000 slow requests at once", function()
+        local path = os.tmpname()
+        local file = assert(io.open(path, "w"))
+        file:write(CROWD)
+        file:close()
+        local command = ("ulimit -n 4096 2>/dev/null || exit; exec %s %s %s"):format(
+            script.lua, path, it_serves.url:match("%d+$"))
+        local pipe = assert(io.popen(command))
+        local answered, seconds = pipe:read("n", "n")
+        pipe:close()
+        os.remove(path)
+        if not answered then
+            pending("no leave to open 4,096 files")
+            return
+        end
+        assert.equal(2000, answered)
+        assert.is_true(seconds < scale.LIMIT)
     end)
 
     it("ends on a signal, well, with requests waiting", function()

@@ -10,7 +10,8 @@ static void check_memory(lua_State *L, bool ok) {
     if (!ok) luaL_error(L, "not enough memory");
 }
 
-/* The strings of all kinds are copied, so that the request can leave the thread of its state. */
+/* The strings of all kinds are copied, so that the request can leave the thread of its
+ * state. */
 static void read_string(lua_State *L, int index, const char *key, char **to) {
     if (lua_getfield(L, index, key) == LUA_TSTRING) {
         *to = fut_strdup(lua_tostring(L, -1));

@@ -38,7 +38,8 @@ static void push_request(lua_State *L, const struct fut_request *r) {
     set_string(L, "url", r->url);
 }
 
-/* {name, value, name, value, ...}: integer keys only, so that no header is taken for a field. */
+/* {name, value, name, value, ...}: integer keys only, so that no header is taken for a
+ * field. */
 static void push_headers(lua_State *L, const struct fut_head *head) {
     size_t position = 0;
     struct fut_field field;

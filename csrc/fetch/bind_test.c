@@ -31,8 +31,8 @@ static bool is_memory_error(lua_State *L) {
     return message && strstr(message, "not enough memory");
 }
 
-/* Calls `code` again and again, each time with memory for one allocation more, until it succeeds.
- * Each failure must be a clean one; leaks are for the sanitizer to see. */
+/* Calls `code` again and again, each time with memory for one allocation more, until it
+ * succeeds. Each failure must be a clean one; leaks are for the sanitizer to see. */
 static void run_with_little_memory(lua_State *L, const char *name, const char *code) {
     long n = 0;
     int result;

@@ -95,8 +95,8 @@ static bool begins_with(const char *text, const char *beginning) {
     return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-/* "Recv failure: Connection reset by peer" shares its code with a chunk header that makes no sense,
- * but is the network's doing. */
+/* "Recv failure: Connection reset by peer" shares its code with a chunk header that makes no
+ * sense, but is the network's doing. */
 static bool is_broken_connection(CURLcode code, const char *detail) {
     return code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
            (code == CURLE_RECV_ERROR && begins_with(detail, "Recv failure")) ||

@@ -8,8 +8,8 @@ enum {
     IDLE_CONNECTIONS = 8 /* kept open for each multi handle */
 };
 
-/* A forked child must not touch what it inherited: a TLS connection that is closed here says so to
- * the server, in the name of the parent. */
+/* A forked child must not touch what it inherited: a TLS connection that is closed here says so
+ * to the server, in the name of the parent. */
 static void disown_inherited(struct fut_handle *h) {
     if (h->pid != getpid()) *h = (struct fut_handle){.pid = getpid()};
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_head: the head of a response: its status line and its header fields, as they arrive.
- * STATE: zeroed memory is an empty head. Filled line by line; an interim response (100, or one that
- * asks for digest authentication) is dropped when the next one begins; trailers are dropped.
+ * STATE: zeroed memory is an empty head. Filled line by line; an interim response (100, or one
+ * that asks for digest authentication) is dropped when the next one begins; trailers are
+ * dropped.
  * THREADS: one at a time. */
 #ifndef FUT_FETCH_HEAD_H
 #define FUT_FETCH_HEAD_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_hop: one exchange of a request: the first one, or the one that a redirect asks for. It says
- * which method, body, headers and credentials go to which URL, and tells libcurl so.
+/* fut_hop: one exchange of a request: the first one, or the one that a redirect asks for. It
+ * says which method, body, headers and credentials go to which URL, and tells libcurl so.
  * STATE: zeroed memory is an empty hop.
- * OWNERSHIP: owns its strings and what libcurl reads while the hop runs: deinit or apply it again
- * only when the easy handle is in no multi handle. The request outlives it.
+ * OWNERSHIP: owns its strings and what libcurl reads while the hop runs: deinit or apply it
+ * again only when the easy handle is in no multi handle. The request outlives it.
  * THREADS: one at a time. */
 #ifndef FUT_FETCH_HOP_H
 #define FUT_FETCH_HOP_H
@@ -25,13 +25,13 @@ struct fut_hop {
 /* fut_hop_first(h, r, failure): the exchange with the request's own URL. */
 void fut_hop_first(struct fut_hop *h, const struct fut_request *r, struct fut_failure *failure);
 
-/* fut_hop_follow(h, r, status, location, failure): turns the hop into the one that a 3xx response to
- * it asks for; a failure of kind redirect when the rules forbid that. */
+/* fut_hop_follow(h, r, status, location, failure): turns the hop into the one that a 3xx
+ * response to it asks for; a failure of kind redirect when the rules forbid that. */
 void fut_hop_follow(struct fut_hop *h, const struct fut_request *r, long status,
                     const char *location, struct fut_failure *failure);
 
-/* fut_hop_apply(h, r, easy): sets all of the request on an easy handle that was just reset, but not
- * the callbacks. */
+/* fut_hop_apply(h, r, easy): sets all of the request on an easy handle that was just reset, but
+ * not the callbacks. */
 CURLcode fut_hop_apply(struct fut_hop *h, const struct fut_request *r, CURL *easy);
 
 /* fut_hop_is_redirect(status): the codes that are followed when they have a Location. */

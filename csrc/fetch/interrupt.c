@@ -13,8 +13,8 @@ static lua_State *main_thread(lua_State *L) {
     return main;
 }
 
-/* A hook for every event and after every instruction is nothing that a debugger or a profiler sets,
- * but what lua.c sets to stop the program at the next chance. */
+/* A hook for every event and after every instruction is nothing that a debugger or a profiler
+ * sets, but what lua.c sets to stop the program at the next chance. */
 static bool is_stop_hook(lua_State *L) {
     return lua_gethook(L) && lua_gethookmask(L) == STOP_MASK && lua_gethookcount(L) == 1;
 }

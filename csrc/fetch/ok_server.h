@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests: a server in this process on a free port of the loopback. It answers whatever it is asked
- * with "ok" and keeps the connection. To be included once by a test program. */
+/* For tests: a server in this process on a free port of the loopback. It answers whatever it is
+ * asked with "ok" and keeps the connection. To be included once by a test program. */
 #ifndef FUT_FETCH_OK_SERVER_H
 #define FUT_FETCH_OK_SERVER_H
 

@@ -61,8 +61,8 @@ void fut_request_init(struct fut_request *r);
 /* fut_request_deinit(r): r is empty again. */
 void fut_request_deinit(struct fut_request *r);
 
-/* fut_request_next_header(r, position): the header line at *position, which starts as 0 and is moved
- * on; NULL at the end. */
+/* fut_request_next_header(r, position): the header line at *position, which starts as 0 and is
+ * moved on; NULL at the end. */
 const char *fut_request_next_header(const struct fut_request *r, size_t *position);
 
 #endif

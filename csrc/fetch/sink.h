@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_sink: where the bytes of a body go: into memory, or into a file that gets its name only when
- * it is complete. Counts them against a limit.
- * STATE: zeroed memory is a closed sink. open, then write any number of times, then finish; clear or
- * deinit at any time, which removes a file that was not finished.
+/* fut_sink: where the bytes of a body go: into memory, or into a file that gets its name only
+ * when it is complete. Counts them against a limit.
+ * STATE: zeroed memory is a closed sink. open, then write any number of times, then finish;
+ * clear or deinit at any time, which removes a file that was not finished.
  * BLOCKING: a file is written at once.
  * THREADS: one at a time. */
 #ifndef FUT_FETCH_SINK_H

@@ -35,8 +35,8 @@ void fut_transfer_begin(struct fut_transfer *t) {
         fut_sink_open_memory(&t->sink, r->max_body);
 }
 
-/* libcurl divides this time among the addresses of a host. Our own deadline is the exact one and
- * comes first. */
+/* libcurl divides this time among the addresses of a host. Our own deadline is the exact one
+ * and comes first. */
 static long connect_timeout_ms(const struct fut_transfer *t) {
     fut_time deadline =
         t->connect_deadline < t->total_deadline ? t->connect_deadline : t->total_deadline;

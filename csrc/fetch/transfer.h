@@ -66,8 +66,8 @@ struct fut_transfer {
 /* fut_transfer_begin(t): starts the clocks, opens the output. A failure may be set already. */
 void fut_transfer_begin(struct fut_transfer *t);
 
-/* fut_transfer_attach(t, easy): prepares a handle, which is new or reset, for the next exchange.
- * False when there is nothing to run: t has failed. */
+/* fut_transfer_attach(t, easy): prepares a handle, which is new or reset, for the next
+ * exchange. False when there is nothing to run: t has failed. */
 bool fut_transfer_attach(struct fut_transfer *t, CURL *easy);
 
 /* fut_transfer_touch(t, now): a byte has moved on t's connection. */
@@ -76,8 +76,8 @@ void fut_transfer_touch(struct fut_transfer *t, fut_time now);
 /* fut_transfer_due(t): when to call fut_transfer_expire next; changes with every byte. */
 fut_time fut_transfer_due(const struct fut_transfer *t);
 
-/* fut_transfer_expire(t, now): true when a limit of time has passed: t has failed then and is to be
- * taken out of the multi handle and detached. */
+/* fut_transfer_expire(t, now): true when a limit of time has passed: t has failed then and is
+ * to be taken out of the multi handle and detached. */
 bool fut_transfer_expire(struct fut_transfer *t, fut_time now);
 
 /* fut_transfer_detach(t, code): the exchange is over, the easy handle is in no multi handle any
@@ -87,7 +87,8 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code);
 /* fut_transfer_abandon(t): the same for an exchange that nobody wants any more: no result. */
 void fut_transfer_abandon(struct fut_transfer *t);
 
-/* fut_transfer_deinit(t): empty again; an unfinished output file is removed. Not while attached. */
+/* fut_transfer_deinit(t): empty again; an unfinished output file is removed. Not while
+ * attached. */
 void fut_transfer_deinit(struct fut_transfer *t);
 
 #endif

@@ -148,9 +148,9 @@ bool fut_url_is_downgrade(const struct fut_url *from, const struct fut_url *to) 
     return strcasecmp(from->scheme, "https") == 0 && strcasecmp(to->scheme, "https") != 0;
 }
 
-/* Where the credentials end: behind the last '@' of the authority. A password with an unescaped '/',
- * '?' or '#' makes the authority end early, so when what follows the host's colon is no port, look
- * for the '@' in the whole rest. */
+/* Where the credentials end: behind the last '@' of the authority. A password with an unescaped
+ * '/', '?' or '#' makes the authority end early, so when what follows the host's colon is no
+ * port, look for the '@' in the whole rest. */
 static size_t credentials_end(const char *text, size_t from, size_t len) {
     size_t end = from, at = 0, colon = len;
     while (end < len && !memchr("/?#", text[end], 3)) {

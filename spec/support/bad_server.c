@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An HTTP server that misbehaves, each path in its own way. A thread for each connection. It prints
+/* An HTTP server that misbehaves, each path in its own way. A thread for each connection. It
+ * prints
  *
  *     listening on http://127.0.0.1:PORT
  *     deaf http://127.0.0.1:PORT       a port that takes no more connections and says nothing
@@ -149,8 +150,8 @@ static bool do_redirect_body(struct exchange *x) {
     return false;
 }
 
-/* Deflate by hand: in a block with the fixed codes a zero byte, and then again and again "258 bytes
- * more of the same", which is 13 bits. */
+/* Deflate by hand: in a block with the fixed codes a zero byte, and then again and again "258
+ * bytes more of the same", which is 13 bits. */
 static bool do_gzip_bomb(struct exchange *x) {
     enum { COPIES = 200000, SIZE = 10 + (3 + 8 + 13 * COPIES + 7) / 8 + 8 };
     static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};

@@ -2,6 +2,8 @@
 --- The header fields of a response. A table {name, value, name, value, ...} with integer keys
 --- only, so that every string key asks for a header.
 
+--- Header fields: `headers[name]` in any case, `pairs(headers)` in the order of arrival with a
+--- repeated name as often as it came, `#headers` fields in all.
 ---@class futures.Headers
 ---@field [string] string the first value of that name, in any case
 local Headers = { __name = "Headers" }
@@ -37,8 +39,8 @@ function Headers:__index(key)
     return methods[key]
 end
 
---- `for name, value in pairs(headers)`: in the order of arrival, a repeated name as often as
---- it came.
+-- `for name, value in pairs(headers)`: in the order of arrival, a repeated name as often as it
+-- came.
 function Headers:__pairs()
     local i = -1
     return function()
@@ -47,7 +49,7 @@ function Headers:__pairs()
     end
 end
 
---- How many fields.
+-- How many fields.
 function Headers:__len()
     return rawlen(self) // 2
 end

@@ -22,8 +22,13 @@ local Headers = require "futures.fetch.headers"
 local Response = require "futures.fetch.response"
 local request = require "futures.fetch.request"
 
+--- The module is the function `fetch(url, opts)`: it blocks, returns a Response, or raises a
+--- FetchError. Ctrl-C ends it within 100 ms. Connections are kept for the next call in the same
+--- Lua state.
 ---@class futures.fetch
----@overload fun(url: string, opts?: table): futures.Response
+---@field FetchError futures.ErrorClass
+---@field Response table metatable of all responses
+---@overload fun(url: string, opts?: futures.FetchOptions): futures.Response
 local fetch = { FetchError = FetchError, Response = Response }
 
 local function new_error(failure)

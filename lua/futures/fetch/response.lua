@@ -72,7 +72,7 @@ function Response:json()
     return value
 end
 
---- The length of the body.
+-- The length of the body.
 function Response:__len()
     return self.size
 end
