@@ -66,7 +66,7 @@ describe("At the end of a script the library joins what is left", function()
             for _ = 1, 3 do
                 local ex = futures.ThreadPoolExecutor(2)
                 for i = 1, 100 do
-                    ex:submit(function(n) io.write(n, "\n") end, i)
+                    ex:submit(function(n) io.write(n .. "\n") end, i)
                 end
             end
         ]]
