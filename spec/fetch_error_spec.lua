@@ -144,6 +144,13 @@ describe("A failed fetch", function()
         assert.matches("cannot connect to 127%.0%.0%.1:%d+: Connection refused", err.message)
     end)
 
+    it("tells a proxy that cannot be reached from the server", function()
+        local err = fails("connect", bad.url .. "/ok", { proxy = bad.refused })
+        assert.matches("port " .. bad.refused:match("%d+$"), err.message)
+        err = fails("dns", bad.url .. "/ok", { proxy = "http://nobody.invalid:1" })
+        assert.matches("proxy.*nobody%.invalid", err.message)
+    end)
+
     it("has kind dns for an unknown host, soon", function()
         local from = system.monotime()
         local err = fails("dns", "http://nobody.invalid/")
@@ -156,6 +163,11 @@ describe("A failed fetch", function()
         for _, url in ipairs { bad.refused, bad.url .. "/truncated", "http://no.invalid" } do
             local _, err = pcall(fetch, (url:gsub("//", "//user:secret@")))
             assert.is_nil((tostring(err) .. err.url):find("secret", 1, true))
+        end
+        for _, proxy in ipairs { "http://user:secret@no.invalid", "x://user:secret@h",
+            "user:secret@h:99999", bad.refused:gsub("//", "//user:secret@") } do
+            local _, err = pcall(fetch, bad.url, { proxy = proxy })
+            assert.is_nil(tostring(err):find("secret", 1, true))
         end
         local r = fetch((bad.url:gsub("//", "//user:secret@")) .. "/ok")
         assert.is_nil((tostring(r) .. r.url .. r.request.url):find("secret", 1, true))

@@ -244,7 +244,7 @@ describe("Misuse of fetch", function()
             auth = { "user:password", {}, { user = "u" }, { user = "a:b", password = "" },
                 { user = "u", password = "p", scheme = "ntlm" }, { token = "t", user = "u" },
                 { name = "u" } },
-            proxy = { true, 3, "", "a b" },
+            proxy = { true, 3, "", "a b", "ftp://p:1", "http://u:p@h:99999", "http://" },
         }
         for name, values in pairs(wrong) do
             for _, value in ipairs(values) do

@@ -124,13 +124,24 @@ static const char *words_of_kind(enum fut_kind kind) {
     }
 }
 
+/* "Failed to connect to 10.0.0.1 port 3128": another port than the server's is the proxy's. */
+static bool names_port_of(const char *detail, const char *server) {
+    char words[32];
+    const char *colon = strrchr(server, ':');
+    snprintf(words, sizeof words, " port %s ", colon ? colon + 1 : "");
+    return strstr(detail, words);
+}
+
 void fut_failure_explain(struct fut_failure *f, const struct fut_wreck *w) {
     if (f->kind != FUT_KIND_NONE) return;
     bool broken = is_broken_connection(w->code, w->detail);
     enum fut_kind kind = kind_of_code(w->code, w->phase);
     if (broken && w->phase == FUT_PHASE_BODY) kind = FUT_KIND_TRUNCATED;
-    const char *why = *w->detail ? w->detail : curl_easy_strerror(w->code);
-    if (w->code == CURLE_COULDNT_CONNECT && w->os_errno) why = strerror(w->os_errno);
+    /* libcurl quotes a malformed proxy of the environment, credentials and all. */
+    bool is_fit = *w->detail && !strchr(w->detail, '@');
+    const char *why = is_fit ? w->detail : curl_easy_strerror(w->code);
+    if (w->code == CURLE_COULDNT_CONNECT && w->os_errno && names_port_of(w->detail, w->server))
+        why = strerror(w->os_errno);
     if (w->code == CURLE_GOT_NOTHING)
         fut_failure_set(f, kind, "empty answer from %s", w->server);
     else if (w->code == CURLE_COULDNT_RESOLVE_HOST)

@@ -228,12 +228,21 @@ function options.auth(flat, value)
     return problem
 end
 
+local PROXIES = { http = true, https = true, socks4 = true, socks4a = true, socks5 = true,
+    socks5h = true }
+
+-- libcurl would find these at the first request, and quote the password.
+local function is_proxy(text)
+    local scheme, rest = text:match("^(%a[%w+.-]*)://(.*)$")
+    return PROXIES[(scheme or "http"):lower()] and core.parse_url("http://" .. (rest or text))
+end
+
 function options.proxy(flat, value, opts)
     if value == false then
         flat.proxy = ""
     elseif type(value) ~= "string" then
         return expected("string or false", value)
-    elseif value == "" or value:find("[%c ]") then
+    elseif not is_proxy(value) then
         return "not a proxy"
     elseif opts.deny_private then
         return "behind a proxy 'deny_private' cannot see addresses"
