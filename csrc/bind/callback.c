@@ -15,6 +15,7 @@ static void push_anchors(lua_State *L) {
 }
 
 void fut_callback_add(struct fut_home *home, lua_State *L, int index, struct fut_future *future) {
+    fut_home_check_open(home, L);
     index = lua_absindex(L, index);
     struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, 2);
     fut_watch_init(&c->watch);

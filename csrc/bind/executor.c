@@ -79,7 +79,7 @@ static int executor_shutdown(lua_State *L) {
 }
 
 static int executor_gc(lua_State *L) {
-    struct executor_handle *h = lua_touserdata(L, 1);
+    struct executor_handle *h = luaL_checkudata(L, 1, FUT_EXECUTOR_TNAME);
     struct fut_executor *ex = h->executor;
     h->executor = NULL;
     if (!ex) return 0;
@@ -187,6 +187,7 @@ static struct fut_lua_config **push_config(lua_State *L) {
 /* thread_pool(max_workers, name_prefix [, initializer, initargs...]): the arguments were checked in
  * Lua. */
 static int new_thread_pool(lua_State *L) {
+    fut_home_check_open(fut_home_of(L), L);
     int max_workers = (int)luaL_checkinteger(L, 1);
     const char *prefix = luaL_checkstring(L, 2);
     int n = lua_gettop(L) - 2; /* the initializer and its arguments */

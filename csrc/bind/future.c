@@ -11,6 +11,7 @@
 #include "vm/handle.h"
 
 struct fut_future_handle *fut_future_handle_new(lua_State *L) {
+    fut_home_check_open(fut_home_of(L), L);
     struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->future = NULL;
     lua_pushvalue(L, lua_upvalueindex(FUT_UP_FUTURE));
@@ -87,7 +88,7 @@ static int push_failure(lua_State *L, int index, const struct fut_outcome *o) {
 
 int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
     index = lua_absindex(L, index);
-    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    struct fut_future *f = fut_future_check(L, index);
     if (fut_future_state(f) == FUT_CANCELLED) {
         *failed = true;
         fut_error_push(L, "CancelledError", "the future was cancelled");
@@ -249,6 +250,7 @@ static int future_tostring(lua_State *L) {
 }
 
 static int future_gc(lua_State *L) {
+    if (!fut_home_is(L, 1, FUT_UP_FUTURE)) luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
     struct fut_future_handle *h = lua_touserdata(L, 1);
     if (h->future) fut_future_drop(h->future);
     h->future = NULL;

@@ -60,6 +60,10 @@ static void sweep(struct fut_home *home) {
     }
 }
 
+void fut_home_check_open(struct fut_home *home, lua_State *L) {
+    if (home->closed) luaL_error(L, "futures: the Lua state is being closed");
+}
+
 enum fut_err fut_home_adopt(struct fut_home *home, struct fut_executor *ex) {
     sweep(home);
     struct fut_home_executor *e = fut_alloc(sizeof *e);
@@ -102,6 +106,7 @@ struct fut_home *fut_home_open(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     home->main = lua_tothread(L, -1);
     lua_pop(L, 1);
+    fut_interrupt_open(L);
     fut_parker_init(&home->parker);
     fut_waiter_init(&home->inbox, &home->parker);
     lua_setmetatable(L, -2);
@@ -138,14 +143,6 @@ static int warn_of(lua_State *L) {
     return 0;
 }
 
-/* lua.c's `interrupted!` was raised inside a callback: it is meant for the program. */
-static bool is_interrupt(lua_State *L, int index) {
-    size_t len;
-    const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &len) : NULL;
-    const char end[] = "interrupted!";
-    return text && len >= sizeof end - 1 && strcmp(text + len - (sizeof end - 1), end) == 0;
-}
-
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     int ran = 0;
     if (home->in_callback || home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
@@ -154,7 +151,7 @@ int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
         lua_pushcfunction(L, fut_callback_run);
         lua_pushlightuserdata(L, watch); /* the first member of its callback */
         if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
-        *interrupted = is_interrupt(L, -1);
+        *interrupted = fut_interrupt_raised(L, -1); /* meant for the program */
         if (!*interrupted) {
             lua_pushcfunction(L, warn_of);
             lua_insert(L, -2);

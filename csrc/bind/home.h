@@ -50,6 +50,10 @@ void fut_home_push_upvalue(lua_State *L, enum fut_upvalue which);
 /* fut_home_is(L, index, metatable): is the value at index a userdata with the metatable in that upvalue? */
 bool fut_home_is(lua_State *L, int index, int metatable);
 
+/* fut_home_check_open(home, L): raises when the state is being closed: what is made then is never
+ * finalized, so nobody would stop it. */
+void fut_home_check_open(struct fut_home *home, lua_State *L);
+
 /* fut_home_adopt(home, ex): the executor was made here: it is joined when the state closes. Takes a
  * count on success. */
 enum fut_err fut_home_adopt(struct fut_home *home, struct fut_executor *ex);

@@ -14,15 +14,19 @@
 
 #define TNAME "futures.Map"
 
-enum { ADVANCE = 1, SOURCES, FUTURE, USER_VALUES = FUTURE };
+enum { ADVANCE = 1, SOURCES, FUTURE, PROBLEM, USER_VALUES = PROBLEM };
 
 struct map {
     lua_Integer row; /* of the sources, read so far */
     lua_Integer nsources;
-    lua_Integer index; /* of the item that the reader is at */
     bool ended;        /* a source has; it is not asked again */
-    bool reading;
-    struct fut_decoder reader; /* of the outcome of FUTURE */
+    bool busy;         /* a step is running that may run other code, which may not step */
+    bool reading;      /* items up to `last` are to be taken out, from the outcome of FUTURE */
+    bool plain;        /* they are scalars: no other code runs */
+    bool broken;       /* one could not be decoded, so nobody knows where the next begins: PROBLEM */
+    lua_Integer index; /* of the next item */
+    lua_Integer last;
+    struct fut_decoder reader;
 };
 
 static struct map *check_map(lua_State *L) { return luaL_checkudata(L, 1, TNAME); }
@@ -110,20 +114,28 @@ static int map_chunk(lua_State *L) {
 
 /* ---- taking out ---- */
 
-/* install(self, future, first): the future is done; its error, if it has one, is raised. */
+/* install(self, future, first, rows): the future is done. If it failed as a whole, each of its items
+ * raises its error. */
 static int map_install(lua_State *L) {
     struct map *m = check_map(L);
     struct fut_future *f = fut_future_check(L, 2);
-    m->index = luaL_checkinteger(L, 3);
     bool failed;
-    if (fut_future_state(f) == FUT_CANCELLED || f->outcome.kind != FUT_OUTCOME_VALUES) {
-        lua_pop(L, fut_future_push_outcome(L, 2, &failed) - 1);
-        return lua_error(L);
+    FUT_ASSERT(fut_future_done(f)); /* lua/futures/map.lua has waited for it */
+    m->index = luaL_checkinteger(L, 3);
+    m->last = m->index + luaL_checkinteger(L, 4) - 1;
+    m->reading = true;
+    m->plain = false;
+    m->broken = fut_future_state(f) == FUT_CANCELLED || f->outcome.kind != FUT_OUTCOME_VALUES;
+    if (m->broken) {
+        lua_settop(L, 2);
+        fut_future_push_outcome(L, 2, &failed);
+        lua_setiuservalue(L, 1, PROBLEM);
+        return 0;
     }
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, FUTURE);
     fut_decoder_init(&m->reader, &f->outcome.payload, (struct fut_route){.home = true});
-    m->reading = true;
+    m->plain = fut_payload_plain(&f->outcome.payload);
     return 0;
 }
 
@@ -133,12 +145,12 @@ static int push_item(lua_State *L, struct map *m) {
     int n = 0;
     lua_Integer index = m->index++;
     lua_pushinteger(L, index);
+    m->broken = true; /* until the decoder is behind the item */
     if (fut_decoder_sequence(&m->reader, L, &n) != FUT_OK ||
-        fut_decoder_byte(&m->reader, &what) != FUT_OK) {
-        m->reading = false;
+        fut_decoder_byte(&m->reader, &what) != FUT_OK)
         return fut_error_raise(L, "TransferError", "cannot decode the results of a chunk: %s",
                                m->reader.message);
-    }
+    m->broken = false;
     if (what == FUT_ITEM_VALUES) return n + 1;
     if (what == FUT_ITEM_TRANSFER)
         return fut_error_raise(L, "TransferError", "%s", lua_tostring(L, -1));
@@ -146,26 +158,53 @@ static int push_item(lua_State *L, struct map *m) {
     return lua_error(L);
 }
 
-/* The step is the hottest call of a map: it has the metatable as an upvalue of its own. */
-enum { UP_MAP = FUT_UP_EXECUTOR + 1 };
-
-static int map_call(lua_State *L) {
-    struct map *m = fut_home_is(L, 1, UP_MAP) ? lua_touserdata(L, 1) : check_map(L);
-    for (;;) {
-        lua_settop(L, 1);
-        if (m->reading && !fut_decoder_done(&m->reader)) return push_item(L, m);
+/* A step that may run other code: a wait with its callbacks, sources, what __persist and require do.
+ * Argument 1: the map. */
+static int careful_step(lua_State *L) {
+    struct map *m = lua_touserdata(L, 1);
+    while (!m->reading || m->index > m->last) {
         m->reading = false;
+        lua_settop(L, 1);
         lua_getiuservalue(L, 1, ADVANCE);
         lua_pushvalue(L, 1);
         lua_call(L, 1, LUA_MULTRET);
         if (lua_type(L, 2) != LUA_TBOOLEAN) return lua_gettop(L) - 1;
     }
+    lua_settop(L, 1);
+    if (m->broken) {
+        m->index++;
+        lua_getiuservalue(L, 1, PROBLEM);
+        return lua_error(L);
+    }
+    lua_getiuservalue(L, 1, FUTURE); /* the reader's bytes live as long as this call, come what may */
+    return push_item(L, m);
+}
+
+/* The step is the hottest call of a map: it has the metatable as an upvalue of its own. */
+enum { UP_MAP = FUT_UP_EXECUTOR + 1, UP_CAREFUL };
+
+static int map_call(lua_State *L) {
+    struct map *m = fut_home_is(L, 1, UP_MAP) ? lua_touserdata(L, 1) : check_map(L);
+    lua_settop(L, 1);
+    if (m->busy) return fut_error_raise(L, "Error", "a step of this map is running already");
+    if (m->reading && m->plain && !m->broken && m->index <= m->last) return push_item(L, m);
+    lua_pushvalue(L, lua_upvalueindex(UP_CAREFUL));
+    lua_pushvalue(L, 1);
+    m->busy = true;
+    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    m->busy = false;
+    if (status == LUA_OK) return lua_gettop(L) - 1;
+    if (m->broken) {
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, PROBLEM);
+    }
+    return lua_error(L);
 }
 
 /* stop(self): nothing is left to take out or to read. */
 static int map_stop(lua_State *L) {
     struct map *m = check_map(L);
-    m->reading = false;
+    m->reading = m->broken = false;
     m->ended = true;
     lua_pushnil(L);
     lua_setiuservalue(L, 1, FUTURE);
@@ -199,7 +238,9 @@ void fut_map_open(lua_State *L) {
     luaL_newmetatable(L, TNAME);
     for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) fut_home_push_upvalue(L, i);
     lua_pushvalue(L, -UP_MAP);
-    lua_pushcclosure(L, map_call, UP_MAP);
+    for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) fut_home_push_upvalue(L, i);
+    lua_pushcclosure(L, careful_step, FUT_UP_EXECUTOR);
+    lua_pushcclosure(L, map_call, UP_CAREFUL);
     lua_setfield(L, -2, "__call");
     lua_newtable(L);
     fut_home_set_functions(L, functions);

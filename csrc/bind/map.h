@@ -13,7 +13,7 @@
  *     go on), or nil (the end), or an index and results.
  *   row(self) -> one value from each source, or nothing when the shortest has ended
  *   chunk(self, executor, fn, size) -> the future of a task that runs up to `size` rows, their number
- *   install(self, future, first): its results are next; `first` is the index of the first of them
+ *   install(self, future, first, rows): its results are next; `first` is the index of the first of them
  *   stop(self): nothing is next, and the sources are not asked again
  *   metatable: of map objects; lua/futures/map.lua completes it. */
 void fut_map_open(lua_State *L);

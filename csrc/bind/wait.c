@@ -98,11 +98,13 @@ static int as_completed_step(lua_State *L) {
         fut_home_safe_point(fut_home_of(L), L);
         return 0;
     }
-    if (!fut_watches_wait(ws, L, 1, s->deadline))
-        return fut_error_raise(L, "TimeoutError", "%I (of %I) futures unfinished",
-                               (lua_Integer)ws->pending, (lua_Integer)total);
-    lua_Integer i = 0;
-    fut_watches_shift(ws, &i);
+    lua_Integer i;
+    do {
+        if (!fut_watches_wait(ws, L, 1, s->deadline))
+            return fut_error_raise(L, "TimeoutError", "%I (of %I) futures unfinished",
+                                   (lua_Integer)ws->pending, (lua_Integer)total);
+        if (ws->pending == 0) return 0; /* a callback has taken the last step meanwhile */
+    } while (!fut_watches_shift(ws, &i));
     lua_rawgeti(L, lua_upvalueindex(ARRAY), i);
     return 1;
 }

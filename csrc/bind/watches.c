@@ -28,6 +28,7 @@ void fut_watches_stop(struct fut_watches *ws) {
 }
 
 struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home) {
+    fut_home_check_open(home, L);
     struct fut_watches *ws = lua_newuserdatauv(L, sizeof *ws, 0);
     ws->entries = NULL;
     ws->pending = 0;
@@ -58,9 +59,11 @@ bool fut_watches_shift(struct fut_watches *ws, lua_Integer *number) {
     return true;
 }
 
+/* Enough are done, or there is nothing left to wait for: a callback may have taken or stopped them. */
 static bool has_wanted(void *arg) {
-    struct fut_waiter *w = arg;
-    return fut_waiter_queued(w) >= w->wanted;
+    struct fut_watches *ws = arg;
+    size_t wanted = ws->waiter.wanted;
+    return fut_waiter_queued(&ws->waiter) >= wanted || ws->pending < wanted;
 }
 
 bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline) {
@@ -70,7 +73,7 @@ bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_t
         return true;
     }
     fut_waiter_want(&ws->waiter, wanted);
-    enum fut_wait end = fut_home_wait(home, L, has_wanted, &ws->waiter, deadline);
+    enum fut_wait end = fut_home_wait(home, L, has_wanted, ws, deadline);
     if (end == FUT_WAIT_INTERRUPTED) fut_home_raise(home, L);
     return end == FUT_WAIT_READY;
 }
@@ -91,10 +94,13 @@ static int watches_add(lua_State *L) {
 static int watches_next(lua_State *L) {
     struct fut_watches *ws = luaL_checkudata(L, 1, TNAME);
     lua_Integer number;
-    if (!fut_watches_wait(ws, L, 1, fut_check_timeout(L, 2, 1, "next"))) return 0;
-    if (!fut_watches_shift(ws, &number)) return 0;
-    lua_pushinteger(L, number);
-    return 1;
+    fut_time deadline = fut_check_timeout(L, 2, 1, "next");
+    while (ws->pending > 0 && fut_watches_wait(ws, L, 1, deadline)) {
+        if (!fut_watches_shift(ws, &number)) continue;
+        lua_pushinteger(L, number);
+        return 1;
+    }
+    return 0;
 }
 
 static int watches_stop(lua_State *L) {

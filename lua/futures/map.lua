@@ -43,6 +43,7 @@ local function append(state, future, rows)
     state.left = state.left + 1
     state.futures[state.last] = future
     state.first_index[state.last] = state.rows + 1
+    if state.chunksize then state.chunk_rows[state.last] = rows end
     state.rows = state.rows + rows
     if state.watches then state.watches:add(future, state.last) end
 end
@@ -85,18 +86,21 @@ local function raise_timeout(state)
     error(errors.new(errors.TimeoutError, message), 0)
 end
 
--- The position of the next future that is done, or nil at the end.
+-- The position of the next future that is done, or nil at the end, which a callback may bring about
+-- while this waits.
 local function next_done(state)
     if state.left == 0 then return nil end
     local left = state.deadline and state.deadline - core.monotonic()
-    local position
+    local position, done = state.next, nil
     if state.watches then
         position = state.watches:next(left)
-    elseif state.futures[state.next]:_wait(left) then
-        position = state.next
+        done = position ~= nil
+    else
+        done = state.futures[position]:_wait(left)
         state.next = position + 1
     end
-    return position or raise_timeout(state)
+    if state.left == 0 then return nil end
+    return done and position or raise_timeout(state)
 end
 
 local function advance(object)
@@ -104,11 +108,13 @@ local function advance(object)
     local position = next_done(state)
     if not position then return nil end
     local future, index = state.futures[position], state.first_index[position]
+    local rows = state.chunksize and state.chunk_rows[position]
     state.futures[position], state.first_index[position] = nil, nil
+    if rows then state.chunk_rows[position] = nil end
     state.left = state.left - 1
     if state.buffersize then submit_later(state) end
     if not state.chunksize then return index, future:result() end
-    core.map.install(object, future, index)
+    core.map.install(object, future, index, rows)
     return true
 end
 
@@ -157,6 +163,7 @@ function Map.new(executor, submit, options, fn, sources)
         watches = options.ordered == false and core.watches() or nil,
         futures = {}, -- by position, those not yet given out
         first_index = {}, -- by position: the index of its first row
+        chunk_rows = {}, -- by position: how many rows, in a map of chunks
         next = 1, -- the position whose turn it is, in order
         last = 0,
         left = 0,
