@@ -220,7 +220,7 @@ enum fut_err fut_reading_next(struct fut_reading *r) {
     else if (tag == FUT_TAG_REF)
         return read_ref(r);
     else if (tag < FUT_TAG_REF)
-        err = read_scalar(r, tag);
+        err = shared && tag != FUT_TAG_STRING ? fut_reading_corrupt(r) : read_scalar(r, tag);
     else if (tag >= FUT_TAG_TABLE && tag < FUT_TAG_FUNCTION)
         return read_table(r, tag, offset, shared);
     else if (tag == FUT_TAG_FUNCTION || tag == FUT_TAG_PERSIST)
@@ -240,8 +240,12 @@ static void store_item(lua_State *L, struct fut_fill *f) {
 }
 
 static bool is_key(lua_State *L) {
-    int type = lua_type(L, -1);
-    return type != LUA_TNIL && (type != LUA_TNUMBER || lua_rawequal(L, -1, -1)); /* NaN */
+    return !lua_isnil(L, -1) && lua_rawequal(L, -1, -1); /* NaN is not equal to itself */
+}
+
+/* Strings, integers, and what was shared, which is neither nil nor NaN, are keys for sure. */
+static bool is_sure_key(unsigned char tag) {
+    return tag >= FUT_TAG_SHORT || tag == FUT_TAG_REF || tag == FUT_TAG_INT;
 }
 
 /* Stores the value on the top, which was a container, where it belongs. */
@@ -287,9 +291,10 @@ static enum fut_err fill_pairs(struct fut_reading *r, struct fut_fill *f) {
     while (f->u.table.nhash > 0) {
         enum fut_err err;
         if (f->u.table.part == FUT_FILL_KEY) {
+            bool sure = r->at < f->limit && is_sure_key(*r->at);
             err = fut_reading_next(r);
             if (err != FUT_OK || r->depth > depth) return err;
-            if (!is_key(r->L)) return fut_reading_corrupt(r);
+            if (!sure && !is_key(r->L)) return fut_reading_corrupt(r);
             f->u.table.part = FUT_FILL_VALUE;
         }
         err = fut_reading_next(r);

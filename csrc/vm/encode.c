@@ -146,6 +146,7 @@ static void start(struct fut_encoder *e, lua_State *L, int top, enum fut_role ro
     e->nanchors = 0;
     e->protected = false;
     e->depth = 0;
+    e->persists = 0;
     e->nneedy = 0;
     e->role = role;
     e->global = NULL;
@@ -156,7 +157,7 @@ static enum fut_err put_values(struct fut_encoder *e, lua_State *L, int first, i
     for (e->root = 0; e->root < n && err == FUT_OK; e->root++)
         err = fut_encoder_value(e, L, first + e->root);
     if (err == FUT_OK && e->nneedy > 0) err = fut_encoder_globals(e, L);
-    if (err == FUT_OK) err = fut_encoder_put(e, FUT_TAG_NIL, NULL, 0);
+    if (err == FUT_OK) err = fut_encoder_tag(e, FUT_TAG_NIL);
     if (err == FUT_OK) e->out.data[e->start] |= e->flags;
     return err;
 }

@@ -133,7 +133,7 @@ static enum fut_err put_cell(struct fut_encoder *e, const void *cell, bool *seen
     switch (fut_map_add(&e->seen, (uintptr_t)cell, &offset)) {
     case FUT_MAP_ADDED:
         *seen = false;
-        return fut_encoder_put(e, FUT_TAG_CELL, NULL, 0);
+        return fut_encoder_tag(e, FUT_TAG_CELL);
     case FUT_MAP_NOMEM:
         return FUT_ENOMEM;
     case FUT_MAP_FOUND:
@@ -150,7 +150,7 @@ enum fut_err fut_encoder_function_step(struct fut_encoder *e, lua_State *L) {
     while (err == FUT_OK && f->u.function.up < f->u.function.code->nups) {
         int up = ++f->u.function.up;
         if (up == f->u.function.globals) {
-            err = fut_encoder_put(e, FUT_TAG_GLOBALS, NULL, 0);
+            err = fut_encoder_tag(e, FUT_TAG_GLOBALS);
             continue;
         }
         bool seen;
@@ -181,8 +181,8 @@ static bool note_global(struct fut_encoder *e, lua_State *L, int index) {
 
 /* Pushes the value that the name has in the environment at index. */
 static int push_global(struct fut_encoder *e, lua_State *L, int index, bool dynamic,
-                       const char *name, size_t len) {
-    lua_pushlstring(L, name, len);
+                       const char *name) {
+    lua_pushstring(L, name); /* which remembers the addresses that it was given */
     if (!dynamic) return lua_rawget(L, index);
     int type = lua_gettable(L, index);
     fut_encoder_anchor(e, L, -1);
@@ -202,10 +202,10 @@ static enum fut_err put_globals_of(struct fut_encoder *e, lua_State *L,
     for (uint32_t i = 0; i < needy.code->nglobals; i++, name += strlen(name) + 1) {
         size_t len = strlen(name);
         lua_settop(L, index);
-        if (push_global(e, L, index, needy.env != 0, name, len) == LUA_TNIL ||
+        if (push_global(e, L, index, needy.env != 0, name) == LUA_TNIL ||
             fut_names_is_standard(e->codec, L, name, len, -1))
             continue;
-        lua_pushlstring(L, name, len);
+        lua_pushstring(L, name);
         if (!note_global(e, L, index + 2)) continue;
         e->global = name;
         e->flags |= FUT_HEAD_COMPOUND;

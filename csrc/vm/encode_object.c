@@ -11,7 +11,7 @@ enum fut_err fut_encoder_named(struct fut_encoder *e, lua_State *L, const struct
     size_t len;
     fut_known_push_names(e->codec, L, k);
     const char *text = lua_tolstring(L, -2, &len);
-    enum fut_err err = fut_encoder_put(e, member ? FUT_TAG_MEMBER : FUT_TAG_MODULE, NULL, 0);
+    enum fut_err err = fut_encoder_tag(e, member ? FUT_TAG_MEMBER : FUT_TAG_MODULE);
     if (err == FUT_OK) err = fut_encoder_put_text(e, text, len);
     if (err == FUT_OK && member) {
         text = lua_tolstring(L, -1, &len);
@@ -26,10 +26,11 @@ static void refresh(struct fut_encoder *e, lua_State *L) {
     e->fresh = true;
 }
 
-static struct fut_known *known_module(struct fut_encoder *e, lua_State *L) {
+static struct fut_known *known_module(struct fut_encoder *e, lua_State *L,
+                                      const void *address) {
     uint64_t at;
     refresh(e, L);
-    if (!fut_map_get(&e->codec->modules, (uintptr_t)lua_topointer(L, -1), &at)) return NULL;
+    if (!fut_map_get(&e->codec->modules, (uintptr_t)address, &at)) return NULL;
     int index = lua_gettop(L);
     struct fut_known *k = fut_known_find(e->codec, L, index);
     return k && k->kind == FUT_KNOWN_MODULE ? k : fut_known_module(e->codec, L, index);
@@ -67,13 +68,14 @@ static enum fut_err persist(struct fut_encoder *e, lua_State *L) {
     struct fut_frame *f = fut_encoder_top(e);
     f->slot--; /* of the object */
     f->at = e->out.len - e->start;
-    err = fut_encoder_put(e, FUT_TAG_PERSIST, NULL, 0);
+    e->persists++;
+    err = fut_encoder_tag(e, FUT_TAG_PERSIST);
     return err != FUT_OK ? err : fut_encoder_enter(e, L);
 }
 
 static enum fut_err put_globals(struct fut_encoder *e, lua_State *L) {
     lua_pop(L, 1);
-    return fut_encoder_put(e, FUT_TAG_GLOBALS, NULL, 0);
+    return fut_encoder_tag(e, FUT_TAG_GLOBALS);
 }
 
 /* A table that stands for itself wherever it appears: what a loaded module holds goes by name, the
@@ -108,9 +110,9 @@ static bool has_index(struct fut_encoder *e, lua_State *L) {
     return has;
 }
 
-enum fut_err fut_encoder_object(struct fut_encoder *e, lua_State *L) {
-    if (lua_topointer(L, -1) == fut_encoder_globals_table(e, L)) return put_globals(e, L);
-    const struct fut_known *k = known_module(e, L);
+enum fut_err fut_encoder_object(struct fut_encoder *e, lua_State *L, const void *address) {
+    if (address == fut_encoder_globals_table(e, L)) return put_globals(e, L);
+    const struct fut_known *k = known_module(e, L, address);
     if (k) return fut_encoder_named(e, L, k);
     bool meta = lua_getmetatable(L, -1);
     if (meta) {
@@ -173,12 +175,13 @@ enum fut_err fut_encoder_userdata(struct fut_encoder *e, lua_State *L) {
     const struct fut_handle_class *handle = fut_handle_class_of(L, -1);
     if (handle) return put_handle(e, L, handle);
     bool seen;
-    enum fut_err err = fut_encoder_seen(e, L, lua_topointer(L, -1), &seen);
+    const void *address = lua_topointer(L, -1);
+    enum fut_err err = fut_encoder_seen(e, L, address, &seen);
     if (err != FUT_OK || seen) {
         lua_pop(L, 1);
         return err;
     }
-    const struct fut_known *k = known_module(e, L);
+    const struct fut_known *k = known_module(e, L, address);
     if (k) return fut_encoder_named(e, L, k);
     bool found = false;
     if (lua_getmetatable(L, -1)) err = find_persist(e, L, &found);

@@ -17,7 +17,7 @@ enum fut_err fut_encoder_put(struct fut_encoder *e, unsigned char tag, const voi
     unsigned char *to = fut_buf_reserve(&e->out, n + 1);
     if (!to) return FUT_ENOMEM;
     *to = tag;
-    if (n) memcpy(to + 1, bytes, n);
+    memcpy(to + 1, bytes, n);
     e->out.len += n + 1;
     return FUT_OK;
 }
@@ -41,19 +41,19 @@ enum fut_err fut_encoder_put_text(struct fut_encoder *e, const char *text, size_
 
 /* A closure of __persist that leads back to its object would be needed before it is there. */
 static bool is_open_persist(const struct fut_encoder *e, uint64_t offset) {
-    if ((e->out.data[e->start + offset] & ~FUT_TAG_SHARED) != FUT_TAG_PERSIST) return false;
     for (size_t i = 0; i < e->depth; i++) {
         if (e->frames[i].kind == FUT_FRAME_PERSIST && e->frames[i].at == offset) return true;
     }
     return false;
 }
 
-enum fut_err fut_encoder_seen(struct fut_encoder *e, lua_State *L, const void *address,
-                              bool *seen) {
-    uint64_t offset = e->out.len - e->start;
-    switch (fut_map_add(&e->seen, (uintptr_t)address, &offset)) {
+/* fut_encoder_seen, for strings, which meet no __persist. */
+static inline enum fut_err seen_before(struct fut_encoder *e, const void *address, bool *seen,
+                                       uint64_t *offset) {
+    *offset = e->out.len - e->start;
+    *seen = false;
+    switch (fut_map_add(&e->seen, (uintptr_t)address, offset)) {
     case FUT_MAP_ADDED:
-        *seen = false;
         return FUT_OK;
     case FUT_MAP_NOMEM:
         return FUT_ENOMEM;
@@ -61,10 +61,17 @@ enum fut_err fut_encoder_seen(struct fut_encoder *e, lua_State *L, const void *a
         break;
     }
     *seen = true;
-    if (is_open_persist(e, offset))
+    fut_encoder_share(e, *offset);
+    return fut_encoder_put_number(e, FUT_TAG_REF, *offset);
+}
+
+enum fut_err fut_encoder_seen(struct fut_encoder *e, lua_State *L, const void *address,
+                              bool *seen) {
+    uint64_t offset;
+    enum fut_err err = seen_before(e, address, seen, &offset);
+    if (*seen && e->persists > 0 && is_open_persist(e, offset))
         return fut_encoder_refuse(e, L, "the closure of __persist refers to its object");
-    fut_encoder_share(e, offset);
-    return fut_encoder_put_number(e, FUT_TAG_REF, offset);
+    return err;
 }
 
 static enum fut_err put_string(struct fut_encoder *e, lua_State *L, int index, bool track) {
@@ -72,7 +79,8 @@ static enum fut_err put_string(struct fut_encoder *e, lua_State *L, int index, b
     const char *text = lua_tolstring(L, index, &len);
     if (track && len > UNTRACKED_MAX) {
         bool seen;
-        enum fut_err err = fut_encoder_seen(e, L, text, &seen);
+        uint64_t offset;
+        enum fut_err err = seen_before(e, text, &seen, &offset);
         if (err != FUT_OK || seen) return err;
     }
     unsigned char *to = fut_buf_reserve(&e->out, 1 + FUT_VARINT_MAX + len);
@@ -96,7 +104,7 @@ static enum fut_err put_number(struct fut_encoder *e, lua_State *L, int index) {
     lua_Integer v = lua_tointeger(L, index);
     if (v < FUT_SMALL_MIN || v > FUT_SMALL_MAX)
         return fut_encoder_put_number(e, FUT_TAG_INT, fut_zigzag(v));
-    return fut_encoder_put(e, (unsigned char)(FUT_TAG_SMALL + (v - FUT_SMALL_MIN)), NULL, 0);
+    return fut_encoder_tag(e, (unsigned char)(FUT_TAG_SMALL + (v - FUT_SMALL_MIN)));
 }
 
 enum fut_err fut_encoder_scalar(struct fut_encoder *e, lua_State *L, int index, int type,
@@ -133,8 +141,9 @@ enum fut_err fut_encoder_frame(struct fut_encoder *e, lua_State *L, enum fut_fra
 }
 
 void fut_encoder_leave(struct fut_encoder *e, lua_State *L) {
-    lua_settop(L, fut_encoder_top(e)->slot - 1);
-    e->depth--;
+    const struct fut_frame *f = &e->frames[--e->depth];
+    if (f->kind == FUT_FRAME_PERSIST) e->persists--;
+    lua_settop(L, f->slot - 1);
 }
 
 enum fut_err fut_encoder_table(struct fut_encoder *e, lua_State *L, bool meta,
@@ -238,8 +247,9 @@ static enum fut_err table_step(struct fut_encoder *e, lua_State *L) {
 
 static enum fut_err enter_table(struct fut_encoder *e, lua_State *L) {
     bool seen;
-    enum fut_err err = fut_encoder_seen(e, L, lua_topointer(L, -1), &seen);
-    if (err == FUT_OK && !seen) return fut_encoder_object(e, L);
+    const void *address = lua_topointer(L, -1);
+    enum fut_err err = fut_encoder_seen(e, L, address, &seen);
+    if (err == FUT_OK && !seen) return fut_encoder_object(e, L, address);
     lua_pop(L, 1);
     return err;
 }

@@ -81,6 +81,7 @@ struct fut_encoder {
     int nanchors;
     struct fut_frame *frames;
     size_t depth, frames_cap;
+    size_t persists; /* how many frames are of __persist */
     struct fut_needy *needy;
     size_t nneedy, needy_cap;
 
@@ -143,6 +144,15 @@ void fut_encoder_leave(struct fut_encoder *e, lua_State *L);
 enum fut_err fut_encoder_put(struct fut_encoder *e, unsigned char tag, const void *bytes,
                              size_t n);
 
+/* fut_encoder_tag(e, tag): appends a tag. */
+static inline enum fut_err fut_encoder_tag(struct fut_encoder *e, unsigned char tag) {
+    unsigned char *to = fut_buf_reserve(&e->out, 1);
+    if (!to) return FUT_ENOMEM;
+    *to = tag;
+    e->out.len++;
+    return FUT_OK;
+}
+
 /* fut_encoder_put_number(e, tag, v): appends a tag and a varint. */
 enum fut_err fut_encoder_put_number(struct fut_encoder *e, unsigned char tag, uint64_t v);
 
@@ -182,8 +192,8 @@ enum fut_err fut_encoder_globals(struct fut_encoder *e, lua_State *L);
 /* encode_object.c */
 
 /* Tables that are more than their content (globals, modules, with a metatable, a metatable
- * themselves); the others become a frame at once. The address was not seen before. */
-enum fut_err fut_encoder_object(struct fut_encoder *e, lua_State *L);
+ * themselves); the others become a frame at once. The table is on the top; it was not seen before. */
+enum fut_err fut_encoder_object(struct fut_encoder *e, lua_State *L, const void *address);
 enum fut_err fut_encoder_metatable(struct fut_encoder *e, lua_State *L);
 enum fut_err fut_encoder_userdata(struct fut_encoder *e, lua_State *L);
 

@@ -42,7 +42,7 @@ struct fut_known *fut_known_find(struct fut_codec *c, lua_State *L, int index) {
     /* Another object may be there by now: the weak table says whether it is the same. */
     fut_codec_push(c, L, FUT_REF_KNOWN);
     lua_rawgeti(L, -1, k - c->known + 1);
-    bool same = lua_rawequal(L, -1, index);
+    bool same = lua_topointer(L, -1) == address;
     lua_pop(L, 2);
     if (!same) return NULL;
     if (k->kind == FUT_KNOWN_MODULE || k->kind == FUT_KNOWN_MEMBER)
@@ -87,11 +87,18 @@ struct fut_known *fut_known_module(struct fut_codec *c, lua_State *L, int index)
     return set_names(c, L, index, FUT_KNOWN_MODULE);
 }
 
-struct fut_known *fut_known_name(struct fut_codec *c, lua_State *L, int index) {
+static struct fut_known *find_name(struct fut_codec *c, lua_State *L, int index) {
     struct fut_known *k = fut_known_module(c, L, index);
     if (k) return k;
     if (fut_names_member(c, L, index)) return set_names(c, L, index, FUT_KNOWN_MEMBER);
     return NULL;
+}
+
+struct fut_known *fut_known_name(struct fut_codec *c, lua_State *L, int index) {
+    fut_codec_hold_gc(c, L);
+    struct fut_known *k = find_name(c, L, index);
+    fut_codec_release_gc(c, L);
+    return k;
 }
 
 static struct fut_code *find_code(struct fut_codec *c, uint64_t hash, uint64_t *at) {
@@ -147,7 +154,7 @@ static struct fut_known *learn_code(struct fut_codec *c, lua_State *L, int index
     struct fut_code *code = find_code(c, hash, &at);
     if (!code) {
         fut_names_refresh(c, L);
-        struct fut_known *k = fut_known_name(c, L, index);
+        struct fut_known *k = find_name(c, L, index);
         if (k) return k;
     }
     struct fut_known *k = take_slot(c, L, index);
@@ -162,11 +169,10 @@ static struct fut_known *learn_code(struct fut_codec *c, lua_State *L, int index
     return k;
 }
 
-struct fut_known *fut_known_learn(struct fut_codec *c, lua_State *L, int index,
-                                  enum fut_err *err) {
-    if (!lua_iscfunction(L, index)) return learn_code(c, L, index, err);
+static struct fut_known *learn_cfunction(struct fut_codec *c, lua_State *L, int index,
+                                         enum fut_err *err) {
     fut_names_refresh(c, L);
-    struct fut_known *k = fut_known_name(c, L, index);
+    struct fut_known *k = find_name(c, L, index);
     if (k) return k;
     *err = FUT_ETRANSFER;
     if (lua_getupvalue(L, index, 1)) {
@@ -175,6 +181,15 @@ struct fut_known *fut_known_learn(struct fut_codec *c, lua_State *L, int index,
     }
     k = take_slot(c, L, index);
     k->kind = FUT_KNOWN_CFUNCTION;
+    return k;
+}
+
+struct fut_known *fut_known_learn(struct fut_codec *c, lua_State *L, int index,
+                                  enum fut_err *err) {
+    fut_codec_hold_gc(c, L); /* the dump is in a buffer that all share */
+    struct fut_known *k = lua_iscfunction(L, index) ? learn_cfunction(c, L, index, err)
+                                                    : learn_code(c, L, index, err);
+    fut_codec_release_gc(c, L);
     return k;
 }
 
