@@ -118,14 +118,27 @@ struct fut_codec *fut_codec_get(lua_State *L) {
     const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
     /* acquire pairs with codec_gc: the address of a closed state may be that of a new one */
     unsigned epoch = atomic_load_explicit(&closed_codecs, memory_order_acquire);
-    if (last.registry == registry && last.epoch == epoch) return last.codec;
-    struct fut_codec *c = look_up(L);
-    if (!c->closed) {
+    bool known = last.registry == registry && last.epoch == epoch;
+    struct fut_codec *c = known ? last.codec : look_up(L);
+    if (c->gc_held) fut_codec_release_gc(c, L);
+    if (!known && !c->closed) {
         last.registry = registry;
         last.epoch = epoch;
         last.codec = c;
     }
     return c;
+}
+
+void fut_codec_hold_gc(struct fut_codec *c, lua_State *L) {
+    if (c->gc_held || !lua_gc(L, LUA_GCISRUNNING)) return; /* stopped already: not ours to start */
+    lua_gc(L, LUA_GCSTOP);
+    c->gc_held = true;
+}
+
+void fut_codec_release_gc(struct fut_codec *c, lua_State *L) {
+    if (!c->gc_held) return;
+    c->gc_held = false;
+    lua_gc(L, LUA_GCRESTART);
 }
 
 void fut_codec_raise(lua_State *L) {

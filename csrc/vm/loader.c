@@ -25,11 +25,7 @@ static const char *read_chunk(lua_State *L, void *arg, size_t *len) {
 static enum fut_err load(lua_State *L, const unsigned char *bytes, size_t len) {
     struct chunk chunk = {bytes, len};
     int status = lua_load(L, read_chunk, &chunk, "=code", "b");
-    if (status == LUA_OK) {
-        lua_concat(L, 0); /* lua_load never lets the collector run, and this does */
-        lua_pop(L, 1);
-        return FUT_OK;
-    }
+    if (status == LUA_OK) return FUT_OK;
     lua_pop(L, 1);
     return status == LUA_ERRMEM ? FUT_ENOMEM : FUT_ECORRUPT;
 }
@@ -71,37 +67,56 @@ static enum fut_err find(struct fut_codec *c, lua_State *L, struct fut_code *cod
     return FUT_OK;
 }
 
-/* Pushes what was loaded once: the closure of the code, or its factory. */
-static enum fut_err once(lua_State *L, int *ref, const unsigned char *bytes, size_t len) {
-    if (*ref) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, *ref);
-        return FUT_OK;
-    }
-    enum fut_err err = load(L, bytes, len);
+/* lua_load never lets the collector run: a worker that only loads would grow without bound. */
+static void collect_for(lua_State *L, size_t loaded) {
+    lua_gc(L, LUA_GCSTEP, (int)(loaded >> 10) + 1);
+}
+
+static enum fut_err load_once(struct fut_codec *c, lua_State *L, struct fut_code *code,
+                              bool factory) {
+    struct fut_loaded *l;
+    enum fut_err err = find(c, L, code, &l);
+    if (err == FUT_OK)
+        err = factory ? load(L, code->factory, code->factory_len)
+                      : load(L, code->bytes, code->len);
     if (err != FUT_OK) return err;
     lua_pushvalue(L, -1);
-    *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    *(factory ? &l->factory : &l->closure) = luaL_ref(L, LUA_REGISTRYINDEX);
     return FUT_OK;
+}
+
+/* Pushes the closure of the code, or its factory, which is loaded once. While it is, no finalizer may
+ * decode something and move the list under our hands. */
+static enum fut_err once(struct fut_codec *c, lua_State *L, struct fut_code *code, bool factory) {
+    uint64_t at;
+    if (fut_map_get(&c->loaded_at, (uintptr_t)code, &at)) {
+        int ref = factory ? c->loaded[at].factory : c->loaded[at].closure;
+        if (ref) {
+            lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+            return FUT_OK;
+        }
+    }
+    fut_codec_hold_gc(c, L);
+    enum fut_err err = load_once(c, L, code, factory);
+    fut_codec_release_gc(c, L);
+    if (err == FUT_OK) collect_for(L, code->len);
+    return err;
 }
 
 /* A closure that is kept nowhere. lua_load has put the globals into its first upvalue. */
 static enum fut_err load_anew(lua_State *L, struct fut_code *code) {
     enum fut_err err = load(L, code->bytes, code->len);
-    if (err != FUT_OK || code->nups == 0) return err;
-    lua_pushnil(L);
-    lua_setupvalue(L, -2, 1);
+    if (err != FUT_OK) return err;
+    if (code->nups > 0) {
+        lua_pushnil(L);
+        lua_setupvalue(L, -2, 1);
+    }
+    collect_for(L, code->len);
     return FUT_OK;
 }
 
 enum fut_err fut_loader_plain(struct fut_codec *c, lua_State *L, struct fut_code *code) {
-    struct fut_loaded *l;
-    enum fut_err err;
-    if (c->closed) {
-        err = load_anew(L, code);
-    } else {
-        err = find(c, L, code, &l);
-        if (err == FUT_OK) err = once(L, &l->closure, code->bytes, code->len);
-    }
+    enum fut_err err = c->closed ? load_anew(L, code) : once(c, L, code, false);
     if (err != FUT_OK || code->nups == 0) return err;
     lua_pushglobaltable(L);
     lua_setupvalue(L, -2, 1);
@@ -109,10 +124,8 @@ enum fut_err fut_loader_plain(struct fut_codec *c, lua_State *L, struct fut_code
 }
 
 enum fut_err fut_loader_closure(struct fut_codec *c, lua_State *L, struct fut_code *code) {
-    struct fut_loaded *l;
     if (!code->factory || c->closed) return load_anew(L, code);
-    enum fut_err err = find(c, L, code, &l);
-    if (err == FUT_OK) err = once(L, &l->factory, code->factory, code->factory_len);
+    enum fut_err err = once(c, L, code, true);
     if (err == FUT_OK) lua_call(L, 0, 1);
     return err;
 }
