@@ -56,6 +56,10 @@ local function submit_next(state)
     else
         future, rows = state.submit(core.map.row(state.object)), 1
     end
+    if future and state.closed then -- by a source
+        future:cancel()
+        future = nil
+    end
     if not future then
         state.ended = true
         return false
@@ -69,7 +73,7 @@ end
 local function submit_later(state)
     if state.ended then return end
     local ok, problem = pcall(submit_next, state)
-    if ok then return end
+    if ok or state.closed then return end
     state.ended = true
     local failed = core.Future()
     failed:set_exception(problem)
@@ -122,7 +126,7 @@ end
 function Map.close(self)
     local state = states[self]
     core.map.stop(self)
-    state.ended = true
+    state.ended, state.closed = true, true
     if state.watches then state.watches:stop() end
     local futures = state.futures
     state.futures, state.left = {}, 0
@@ -169,6 +173,7 @@ function Map.new(executor, submit, options, fn, sources)
         left = 0,
         rows = 0,
         ended = false,
+        closed = false,
     }
     states[object] = state
     local ok, problem = pcall(function()
