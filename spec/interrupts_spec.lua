@@ -243,6 +243,49 @@ describe("Ctrl-C", function()
     end)
 end)
 
+describe("A debug hook of one's own", function()
+    it("is not taken for Ctrl-C and stays", function()
+        local out = script.output [[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(1)
+            local count = 0
+            local function hook() count = count + 1 end
+            for _, mask in ipairs { "crl", "c", "r", "l", "" } do
+                debug.sethook(hook, mask, 1)
+                local ok, value = pcall(function()
+                    futures.sleep(0.001)
+                    futures.wait({ futures.Future() }, 0.001)
+                    return ex:submit(function()
+                        futures.sleep(0.001)
+                        return 5
+                    end):result(20)
+                end)
+                local kept = debug.gethook() == hook
+                debug.sethook()
+                print(ok, value, kept, count > 0)
+            end
+        ]]
+        assert.equal(("true\t5\ttrue\ttrue\n"):rep(5), out)
+    end)
+
+    it("may raise an error through a wait", function()
+        local out = script.output [[
+            local futures = require "futures"
+            local f = futures.Future()
+            local ok, err = pcall(function()
+                debug.sethook(function()
+                    debug.sethook()
+                    error("from the hook", 0)
+                end, "", 2)
+                futures.wait({ f }, 0.001)
+            end)
+            f:set_result(1)
+            print(ok, err, f:result())
+        ]]
+        assert.equal("false\tfrom the hook\t1\n", out)
+    end)
+end)
+
 describe("Another signal", function()
     it("does not end a wait", function()
         local child <close> = script.start(PREAMBLE .. [[

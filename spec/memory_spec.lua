@@ -189,6 +189,49 @@ describe("Memory", function()
     end)
 end)
 
+describe("A long chain of futures", function()
+    it("of which each is the argument of the next is freed without a crash", function()
+        local out = script.output(([[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(2)
+            local f
+            for _ = 1, %d do
+                f = ex:submit(type, f)
+            end
+            print(f:result(20))
+            f = nil
+            collectgarbage()
+            collectgarbage()
+            print(ex:shutdown())
+        ]]):format(scale.count(300000)))
+        assert.matches("^%a+\ntrue\n$", out)
+    end)
+
+    it("that is cancelled is freed without a crash", function()
+        local out = script.output(([[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(1)
+            local go, started = futures.Future(), futures.Future()
+            ex:submit(function(g, running)
+                running:set_result()
+                g:result(20)
+            end, go, started)
+            started:result(20)
+            local f
+            for _ = 1, %d do
+                f = ex:submit(type, f)
+            end
+            f = nil
+            collectgarbage()
+            ex:shutdown { wait = false, cancel_futures = true }
+            collectgarbage()
+            go:set_result()
+            print(ex:shutdown())
+        ]]):format(scale.count(300000)))
+        assert.equal("true\n", out)
+    end)
+end)
+
 describe("After the last shutdown", function()
     local function left(body)
         local threads, fds = numbers([[

@@ -171,6 +171,121 @@ describe("Everything works from", function()
     end)
 end)
 
+describe("A finalizer", function()
+    -- Scripts, since what goes wrong here ends the process or comes from another function.
+    it("may submit functions while functions are sent", function()
+        local out = script.output(([[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(1)
+            local function source(i)
+                return load(("return %%d, %%q"):format(i, ("y"):rep(i %% 50)))
+            end
+            local count = 0
+            local mt = { __gc = function()
+                count = count + 1
+                pcall(ex.submit, ex, source(1000000 + count))
+            end }
+            collectgarbage("setpause", 50)
+            collectgarbage("setstepmul", 400)
+            local wrong = 0
+            for i = 1, %d do
+                for j = 1, 3 do
+                    setmetatable({ ("g"):rep(30) .. j }, mt)
+                end
+                if ex:submit(source(i)):result(20) ~= i then
+                    wrong = wrong + 1
+                end
+            end
+            setmetatable(mt, nil)
+            mt.__gc = function() end
+            print(wrong, count > 0)
+        ]]):format(scale.count(4000)))
+        assert.equal("0\ttrue\n", out)
+    end)
+
+    it("may receive functions while functions are received", function()
+        local out = script.output(([[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(2)
+            local function make(i)
+                return load(("return function() return %%d, %%q end"):format(i,
+                    ("y"):rep(i %% 50)))()
+            end
+            local wrong, count, waiting = 0, 0, {}
+            local function look(list)
+                local entry = table.remove(list)
+                if entry and entry.future:result(20)() ~= entry.i then
+                    wrong = wrong + 1
+                end
+            end
+            local mt = { __gc = function()
+                count = count + 1
+                look(waiting)
+            end }
+            collectgarbage("setpause", 50)
+            collectgarbage("setstepmul", 400)
+            for i = 1, %d do
+                waiting[#waiting + 1] = { i = i, future = ex:submit(make, i) }
+                for j = 1, 2 do
+                    setmetatable({ ("g"):rep(30) .. j }, mt)
+                end
+                look { { i = -i, future = ex:submit(make, -i) } }
+            end
+            mt.__gc = function() end
+            print(wrong, count > 0)
+        ]]):format(scale.count(2000)))
+        assert.equal("0\ttrue\n", out)
+    end)
+
+    it("of an object older than the library may use it while the state closes", function()
+        for _ = 1, 5 do
+            local result = script.run [[
+                -- Each step may be refused by then.
+                early = setmetatable({}, { __gc = function()
+                    print "closing"
+                    pcall(function()
+                        local f = futures.Future()
+                        f:add_done_callback(print)
+                        local ex = futures.ThreadPoolExecutor(2)
+                        ex:submit(function(g)
+                            for _ = 1, 1000000 do end
+                            g:set_result(1)
+                        end, f)
+                        futures.wait({ f }, 0.001)
+                    end)
+                end })
+                futures = require "futures"
+            ]]
+            assert.equal(0, result.code, result.err)
+            assert.matches("^closing", result.out)
+        end
+    end)
+
+    it("that is called by hand raises or does nothing", function()
+        local result = script.run [[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(1)
+            local f = ex:submit(math.abs, -1)
+            for _, object in ipairs { f, ex, (ex:map(math.abs, { 1 })) } do
+                local mt = debug.getmetatable(object)
+                for _, event in ipairs { "__gc", "__close" } do
+                    if mt[event] then
+                        pcall(mt[event])
+                        pcall(mt[event], 5)
+                        pcall(mt[event], nil)
+                        pcall(mt[event], {})
+                        pcall(mt[event], io.stdout)
+                        pcall(mt[event], futures.Future())
+                    end
+                end
+            end
+            print(f:result(20))
+        ]]
+        assert.equal(0, result.code, result.err)
+        assert.equal("1\n", result.out)
+    end)
+end)
+
 describe("A callback", function()
     before_each(function() futures.poll() end)
 
