@@ -51,8 +51,8 @@ static int codec_gc(lua_State *L) {
     return 0;
 }
 
-static void push_table(lua_State *L, const char *mode) {
-    lua_newtable(L);
+static void push_table(lua_State *L, int narr, const char *mode) {
+    lua_createtable(L, narr, 0);
     if (!mode) return;
     lua_createtable(L, 0, 1);
     lua_pushstring(L, mode);
@@ -63,11 +63,13 @@ static void push_table(lua_State *L, const char *mode) {
 static void push_initial(struct fut_codec *c, lua_State *L, enum fut_codec_ref ref) {
     switch (ref) {
     case FUT_REF_KNOWN:
+        push_table(L, FUT_KNOWN_SLOTS, "v");
+        break;
     case FUT_REF_OWN:
-        push_table(L, "v");
+        push_table(L, 0, "v");
         break;
     case FUT_REF_IDENTITY:
-        push_table(L, "k");
+        push_table(L, 0, "k");
         break;
     case FUT_REF_STANDARD:
         fut_names_standard(c, L);
@@ -85,7 +87,7 @@ static void push_initial(struct fut_codec *c, lua_State *L, enum fut_codec_ref r
         lua_pushliteral(L, "__persist");
         break;
     default:
-        push_table(L, NULL);
+        push_table(L, 0, NULL);
         break;
     }
 }
@@ -118,27 +120,14 @@ struct fut_codec *fut_codec_get(lua_State *L) {
     const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
     /* acquire pairs with codec_gc: the address of a closed state may be that of a new one */
     unsigned epoch = atomic_load_explicit(&closed_codecs, memory_order_acquire);
-    bool known = last.registry == registry && last.epoch == epoch;
-    struct fut_codec *c = known ? last.codec : look_up(L);
-    if (c->gc_held) fut_codec_release_gc(c, L);
-    if (!known && !c->closed) {
+    if (last.registry == registry && last.epoch == epoch) return last.codec;
+    struct fut_codec *c = look_up(L);
+    if (!c->closed) {
         last.registry = registry;
         last.epoch = epoch;
         last.codec = c;
     }
     return c;
-}
-
-void fut_codec_hold_gc(struct fut_codec *c, lua_State *L) {
-    if (c->gc_held || !lua_gc(L, LUA_GCISRUNNING)) return; /* stopped already: not ours to start */
-    lua_gc(L, LUA_GCSTOP);
-    c->gc_held = true;
-}
-
-void fut_codec_release_gc(struct fut_codec *c, lua_State *L) {
-    if (!c->gc_held) return;
-    c->gc_held = false;
-    lua_gc(L, LUA_GCRESTART);
 }
 
 void fut_codec_raise(lua_State *L) {

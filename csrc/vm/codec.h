@@ -5,6 +5,8 @@
  * STATE: one per lua_State, a userdata in the registry, made at first use.
  * OWNERSHIP: holds counts of code objects, dropped when the state is closed. Lua values that it
  * remembers are in tables of its own, referred to from the registry.
+ * FINALIZERS may run wherever Lua allocates, and may send and receive. So nothing in here is relied
+ * upon across such calls: what was found is used at once, and what takes longer is the caller's own.
  * THREADS: that of its lua_State. */
 #ifndef FUT_VM_CODEC_H
 #define FUT_VM_CODEC_H
@@ -64,7 +66,6 @@ struct fut_encoder;
 struct fut_codec {
     bool closed; /* the state is being closed: its finalizers may send, but nothing is kept */
     bool open;   /* all below is there */
-    bool gc_held;
     int refs[FUT_CODEC_REFS];
     struct fut_encoder *encoder; /* the one in FUT_REF_ENCODER */
 
@@ -89,12 +90,6 @@ struct fut_codec {
 
 /* fut_codec_get(L): the codec of L's state. Raises memory errors. */
 struct fut_codec *fut_codec_get(lua_State *L);
-
-/* fut_codec_hold_gc(c, L), fut_codec_release_gc(c, L): between them no finalizer runs, so no other code
- * can use the codec while it is being changed. An error in between is repaired at the next
- * fut_codec_get. */
-void fut_codec_hold_gc(struct fut_codec *c, lua_State *L);
-void fut_codec_release_gc(struct fut_codec *c, lua_State *L);
 
 /* fut_codec_push(c, L, ref): pushes one of its values. */
 static inline void fut_codec_push(const struct fut_codec *c, lua_State *L,

@@ -49,23 +49,6 @@ static struct fut_encoder *encoder_new(struct fut_codec *c, lua_State *L) {
     return e;
 }
 
-/* The state's encoder, or a new one when that is busy: in use further down the C stack, or left so
- * by an error. */
-static struct fut_encoder *take(lua_State *L, struct fut_route route) {
-    struct fut_codec *c = fut_codec_get(L);
-    struct fut_encoder *e = c->encoder;
-    if (!e || e->busy) {
-        luaL_checkstack(L, 10, "encoder");
-        e = encoder_new(c, L);
-        lua_pop(L, 1);
-    }
-    e->busy = true;
-    e->fresh = false;
-    e->route = route;
-    e->message = "";
-    return e;
-}
-
 static void release(struct fut_encoder *e) {
     struct fut_codec *c = e->codec;
     e->busy = false;
@@ -83,10 +66,20 @@ static void release(struct fut_encoder *e) {
     }
 }
 
+/* The state's encoder, or a new one when that is busy: in use further down the C stack, or left so
+ * by an error. It is on the stack since the next one to come takes its place in the registry. */
 struct fut_encoder *fut_encoder_begin(lua_State *L, struct fut_route route) {
-    luaL_checkstack(L, 2, "encoder");
-    struct fut_encoder *e = take(L, route);
-    fut_codec_push(e->codec, L, FUT_REF_ENCODER);
+    luaL_checkstack(L, 10, "encoder");
+    struct fut_codec *c = fut_codec_get(L);
+    struct fut_encoder *e = c->encoder;
+    if (e && !e->busy)
+        fut_codec_push(c, L, FUT_REF_ENCODER);
+    else
+        e = encoder_new(c, L);
+    e->busy = true;
+    e->fresh = false;
+    e->route = route;
+    e->message = "";
     return e;
 }
 
@@ -102,15 +95,6 @@ int fut_encoder_anchor(struct fut_encoder *e, lua_State *L, int index) {
     lua_pushvalue(L, index);
     lua_rawseti(L, e->anchors, ++e->nanchors);
     return e->nanchors;
-}
-
-/* The other code may begin an encoder, find this one busy and take its place in the registry. */
-void fut_encoder_protect(struct fut_encoder *e, lua_State *L) {
-    if (e->codec->encoder != e || e->protected) return;
-    fut_codec_push(e->codec, L, FUT_REF_ENCODER);
-    fut_encoder_anchor(e, L, -1);
-    lua_pop(L, 1);
-    e->protected = true;
 }
 
 enum fut_err fut_encoder_ref(struct fut_encoder *e, struct fut_object *object,
@@ -144,7 +128,6 @@ static void start(struct fut_encoder *e, lua_State *L, int top, enum fut_role ro
     lua_pushnil(L);
     e->anchors = top + 1;
     e->nanchors = 0;
-    e->protected = false;
     e->depth = 0;
     e->persists = 0;
     e->nneedy = 0;
@@ -205,10 +188,14 @@ const char *fut_encoder_message(const struct fut_encoder *e) {
 
 enum fut_err fut_encode(lua_State *L, struct fut_route route, int first, int n,
                         enum fut_role role, struct fut_payload *out, const char **message) {
-    struct fut_encoder *e = take(L, route);
+    struct fut_encoder *e = fut_encoder_begin(L, route);
     enum fut_err err = fut_encoder_sequence(e, L, first, n, role);
-    if (err == FUT_OK) return fut_encoder_end(e, out);
-    if (message) *message = fut_encoder_message(e);
-    fut_encoder_abandon(e);
+    if (err == FUT_OK) {
+        err = fut_encoder_end(e, out);
+    } else {
+        if (message) *message = fut_encoder_message(e);
+        fut_encoder_abandon(e);
+    }
+    lua_pop(L, 1);
     return err;
 }

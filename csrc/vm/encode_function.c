@@ -196,7 +196,6 @@ static enum fut_err put_globals_of(struct fut_encoder *e, lua_State *L,
     if (needy.env == 0) {
         lua_pushglobaltable(L);
     } else {
-        fut_encoder_protect(e, L);
         lua_rawgeti(L, e->anchors, needy.env);
     }
     for (uint32_t i = 0; i < needy.code->nglobals; i++, name += strlen(name) + 1) {

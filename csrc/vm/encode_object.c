@@ -56,7 +56,6 @@ static enum fut_err find_persist(struct fut_encoder *e, lua_State *L, bool *foun
 
 /* Below the top is the object, on the top its __persist function. */
 static enum fut_err persist(struct fut_encoder *e, lua_State *L) {
-    fut_encoder_protect(e, L);
     lua_pushvalue(L, -2);
     lua_call(L, 1, 1);
     if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1))
@@ -171,7 +170,6 @@ static enum fut_err put_handle(struct fut_encoder *e, lua_State *L,
 }
 
 enum fut_err fut_encoder_userdata(struct fut_encoder *e, lua_State *L) {
-    fut_encoder_protect(e, L);
     const struct fut_handle_class *handle = fut_handle_class_of(L, -1);
     if (handle) return put_handle(e, L, handle);
     bool seen;

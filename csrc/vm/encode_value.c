@@ -17,7 +17,7 @@ enum fut_err fut_encoder_put(struct fut_encoder *e, unsigned char tag, const voi
     unsigned char *to = fut_buf_reserve(&e->out, n + 1);
     if (!to) return FUT_ENOMEM;
     *to = tag;
-    memcpy(to + 1, bytes, n);
+    if (n) memcpy(to + 1, bytes, n);
     e->out.len += n + 1;
     return FUT_OK;
 }

@@ -64,8 +64,7 @@ struct fut_encoder {
     struct fut_codec *codec;
     struct fut_route route;
     bool busy;
-    bool fresh;     /* the names of modules are up to date */
-    bool protected; /* kept alive by its own anchors: the registry may forget it */
+    bool fresh; /* the names of modules are up to date */
 
     struct fut_buf out;
     struct fut_object **refs; /* a count held of each */
@@ -177,9 +176,6 @@ int fut_encoder_anchor(struct fut_encoder *e, lua_State *L, int index);
 
 /* fut_encoder_anchors(e, L): makes the table at stack index e->anchors, if not yet done. */
 void fut_encoder_anchors(struct fut_encoder *e, lua_State *L);
-
-/* fut_encoder_protect(e, L): to be called before Lua code of others runs, which may encode too. */
-void fut_encoder_protect(struct fut_encoder *e, lua_State *L);
 
 /* encode_function.c */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/known.h"
 
+#include <lauxlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,7 +9,9 @@
 #include "vm/names.h"
 
 /* Codes that are kept for functions made anew again and again: more is forgotten at once. */
-enum { CODES_MAX = 4096, CODES_BYTES_MAX = 16 << 20 };
+enum { CODES_MAX = 4096, CODES_BYTES_MAX = 16 << 20, DUMP_KEEP = 1 << 20 };
+
+enum { SEARCH_STACK = 30 };
 
 static size_t slot_of(const void *address) {
     return (size_t)(((uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15u) >> 56);
@@ -50,18 +53,27 @@ struct fut_known *fut_known_find(struct fut_codec *c, lua_State *L, int index) {
     return k;
 }
 
-/* The slot of the object at index, to be filled; its old content is gone. */
+/* The slot of the object at index, to be filled; its old content is gone. Raises nothing: the table
+ * has room for all slots. */
 static struct fut_known *take_slot(struct fut_codec *c, lua_State *L, int index) {
     const void *address = lua_topointer(L, index);
     struct fut_known *k = &c->known[slot_of(address)];
-    k->kind = FUT_KNOWN_NOTHING;
-    k->address = NULL;
     drop(&k->code);
+    k->kind = FUT_KNOWN_NOTHING;
+    k->address = address;
     fut_codec_push(c, L, FUT_REF_KNOWN);
     lua_pushvalue(L, index);
     lua_rawseti(L, -2, k - c->known + 1);
     lua_pop(L, 1);
-    k->address = address;
+    return k;
+}
+
+static struct fut_known *set_code(struct fut_codec *c, lua_State *L, int index,
+                                  struct fut_code *code) {
+    struct fut_known *k = take_slot(c, L, index);
+    fut_object_hold(&code->object);
+    k->code = code;
+    k->kind = FUT_KNOWN_CODE;
     return k;
 }
 
@@ -87,24 +99,19 @@ struct fut_known *fut_known_module(struct fut_codec *c, lua_State *L, int index)
     return set_names(c, L, index, FUT_KNOWN_MODULE);
 }
 
-static struct fut_known *find_name(struct fut_codec *c, lua_State *L, int index) {
+struct fut_known *fut_known_name(struct fut_codec *c, lua_State *L, int index) {
+    luaL_checkstack(L, SEARCH_STACK, "names");
     struct fut_known *k = fut_known_module(c, L, index);
     if (k) return k;
     if (fut_names_member(c, L, index)) return set_names(c, L, index, FUT_KNOWN_MEMBER);
     return NULL;
 }
 
-struct fut_known *fut_known_name(struct fut_codec *c, lua_State *L, int index) {
-    fut_codec_hold_gc(c, L);
-    struct fut_known *k = find_name(c, L, index);
-    fut_codec_release_gc(c, L);
-    return k;
-}
-
-static struct fut_code *find_code(struct fut_codec *c, uint64_t hash, uint64_t *at) {
+static struct fut_code *find_code(struct fut_codec *c) {
     const struct fut_buf *dump = &c->scratch;
-    if (!fut_map_get(&c->codes_at, hash, at)) return NULL;
-    struct fut_code *code = c->codes[*at];
+    uint64_t at, hash = fut_code_hash(dump->data, dump->len);
+    if (!fut_map_get(&c->codes_at, hash, &at)) return NULL;
+    struct fut_code *code = c->codes[at];
     return code->len == dump->len && memcmp(code->bytes, dump->data, dump->len) == 0 ? code
                                                                                      : NULL;
 }
@@ -126,53 +133,55 @@ static bool reserve_code(struct fut_codec *c) {
     return true;
 }
 
-/* Keeps a count of the new code; false, and nothing is kept, when memory is short. */
-static bool keep_code(struct fut_codec *c, struct fut_code *code) {
-    if (c->closed) return true;
-    if (!reserve_code(c)) return false;
+/* Keeps a count of the new code, if there is memory for that. */
+static void keep_code(struct fut_codec *c, struct fut_code *code) {
+    if (c->closed || !reserve_code(c)) return;
     uint64_t at = c->ncodes;
-    enum fut_map_answer answer = fut_map_add(&c->codes_at, code->hash, &at);
-    if (answer == FUT_MAP_NOMEM) return false;
-    if (answer == FUT_MAP_FOUND) return true; /* two dumps with one hash: the first stays */
+    /* two dumps with one hash: the first stays */
+    if (fut_map_add(&c->codes_at, code->hash, &at) != FUT_MAP_ADDED) return;
     fut_object_hold(&code->object);
     c->codes[c->ncodes++] = code;
     c->codes_bytes += code->len + code->factory_len;
-    return true;
 }
 
-/* The code of a function that is not known by its identity: a new closure of known code costs a
- * dump and a hash. Only new code is looked for in modules, which takes longer. */
-static struct fut_known *learn_code(struct fut_codec *c, lua_State *L, int index,
-                                    enum fut_err *err) {
-    fut_buf_trim(&c->scratch, 1 << 20);
-    lua_pushvalue(L, index);
-    bool dumped = fut_bytecode_dump(L, false, &c->scratch);
+/* New code: is the function the field of a module? If not, its code is made. Both take long enough
+ * for finalizers to run and learn functions themselves, so the dump has to be our own. */
+static struct fut_known *learn_new(struct fut_codec *c, lua_State *L, int index) {
+    size_t len;
+    luaL_checkstack(L, SEARCH_STACK, "functions");
+    lua_pushlstring(L, (const char *)c->scratch.data, c->scratch.len);
+    fut_names_refresh(c, L);
+    struct fut_known *k = fut_known_name(c, L, index);
+    if (!k) {
+        const char *bytes = lua_tolstring(L, -1, &len);
+        struct fut_code *code = fut_code_new(L, index, (const unsigned char *)bytes, len);
+        if (code) {
+            k = set_code(c, L, index, code);
+            keep_code(c, code);
+            drop(&code);
+        }
+    }
     lua_pop(L, 1);
-    *err = FUT_ENOMEM;
-    if (!dumped) return NULL;
-    uint64_t at, hash = fut_code_hash(c->scratch.data, c->scratch.len);
-    struct fut_code *code = find_code(c, hash, &at);
-    if (!code) {
-        fut_names_refresh(c, L);
-        struct fut_known *k = find_name(c, L, index);
-        if (k) return k;
-    }
-    struct fut_known *k = take_slot(c, L, index);
-    if (code) {
-        fut_object_hold(&code->object);
-        k->code = code;
-    } else {
-        k->code = fut_code_new(L, index, c->scratch.data, c->scratch.len);
-        if (!k->code || !keep_code(c, k->code)) return NULL;
-    }
-    k->kind = FUT_KNOWN_CODE;
     return k;
 }
 
-static struct fut_known *learn_cfunction(struct fut_codec *c, lua_State *L, int index,
-                                         enum fut_err *err) {
+/* A new closure of known code costs a dump and a hash. */
+static struct fut_known *learn_code(struct fut_codec *c, lua_State *L, int index) {
+    fut_buf_trim(&c->scratch, DUMP_KEEP);
+    lua_pushvalue(L, index);
+    bool dumped = fut_bytecode_dump(L, false, &c->scratch);
+    lua_pop(L, 1);
+    if (!dumped) return NULL;
+    struct fut_code *code = find_code(c);
+    return code ? set_code(c, L, index, code) : learn_new(c, L, index);
+}
+
+struct fut_known *fut_known_learn(struct fut_codec *c, lua_State *L, int index,
+                                  enum fut_err *err) {
+    *err = FUT_ENOMEM;
+    if (!lua_iscfunction(L, index)) return learn_code(c, L, index);
     fut_names_refresh(c, L);
-    struct fut_known *k = find_name(c, L, index);
+    struct fut_known *k = fut_known_name(c, L, index);
     if (k) return k;
     *err = FUT_ETRANSFER;
     if (lua_getupvalue(L, index, 1)) {
@@ -181,15 +190,6 @@ static struct fut_known *learn_cfunction(struct fut_codec *c, lua_State *L, int 
     }
     k = take_slot(c, L, index);
     k->kind = FUT_KNOWN_CFUNCTION;
-    return k;
-}
-
-struct fut_known *fut_known_learn(struct fut_codec *c, lua_State *L, int index,
-                                  enum fut_err *err) {
-    fut_codec_hold_gc(c, L); /* the dump is in a buffer that all share */
-    struct fut_known *k = lua_iscfunction(L, index) ? learn_cfunction(c, L, index, err)
-                                                    : learn_code(c, L, index, err);
-    fut_codec_release_gc(c, L);
     return k;
 }
 

@@ -67,40 +67,33 @@ static enum fut_err find(struct fut_codec *c, lua_State *L, struct fut_code *cod
     return FUT_OK;
 }
 
-/* lua_load never lets the collector run: a worker that only loads would grow without bound. */
-static void collect_for(lua_State *L, size_t loaded) {
-    lua_gc(L, LUA_GCSTEP, (int)(loaded >> 10) + 1);
+/* lua_load never lets the collector run: a worker that only loads would grow without bound. This
+ * does, when it is due. */
+static void let_collect(lua_State *L) {
+    lua_pushliteral(L, "");
+    lua_pop(L, 1);
 }
 
-static enum fut_err load_once(struct fut_codec *c, lua_State *L, struct fut_code *code,
-                              bool factory) {
+/* Pushes the closure of the code, or its factory, which is loaded once. */
+static enum fut_err once(struct fut_codec *c, lua_State *L, struct fut_code *code,
+                         bool factory) {
     struct fut_loaded *l;
     enum fut_err err = find(c, L, code, &l);
-    if (err == FUT_OK)
-        err = factory ? load(L, code->factory, code->factory_len)
-                      : load(L, code->bytes, code->len);
+    if (err != FUT_OK) return err;
+    int *ref = factory ? &l->factory : &l->closure;
+    if (*ref) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, *ref);
+        return FUT_OK;
+    }
+    if (factory)
+        err = load(L, code->factory, code->factory_len);
+    else
+        err = load(L, code->bytes, code->len);
     if (err != FUT_OK) return err;
     lua_pushvalue(L, -1);
-    *(factory ? &l->factory : &l->closure) = luaL_ref(L, LUA_REGISTRYINDEX);
+    *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    let_collect(L);
     return FUT_OK;
-}
-
-/* Pushes the closure of the code, or its factory, which is loaded once. While it is, no finalizer may
- * decode something and move the list under our hands. */
-static enum fut_err once(struct fut_codec *c, lua_State *L, struct fut_code *code, bool factory) {
-    uint64_t at;
-    if (fut_map_get(&c->loaded_at, (uintptr_t)code, &at)) {
-        int ref = factory ? c->loaded[at].factory : c->loaded[at].closure;
-        if (ref) {
-            lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
-            return FUT_OK;
-        }
-    }
-    fut_codec_hold_gc(c, L);
-    enum fut_err err = load_once(c, L, code, factory);
-    fut_codec_release_gc(c, L);
-    if (err == FUT_OK) collect_for(L, code->len);
-    return err;
 }
 
 /* A closure that is kept nowhere. lua_load has put the globals into its first upvalue. */
@@ -111,7 +104,7 @@ static enum fut_err load_anew(lua_State *L, struct fut_code *code) {
         lua_pushnil(L);
         lua_setupvalue(L, -2, 1);
     }
-    collect_for(L, code->len);
+    let_collect(L);
     return FUT_OK;
 }
 
