@@ -406,27 +406,31 @@ static void test_closing(void) {
 
 /* Finalizers that send run in the middle of encoding and decoding. */
 static void test_finalizers(void) {
-    test_mode = TEST_EAGER;
+    test_mode = TEST_GENERATIONAL; /* a step is a whole collection */
     lua_State *L = test_open();
-    run_code(L, "local runs, busy = 0, false\n"
-                "local function finalize()\n"
-                "  if busy then return end busy = true runs = runs + 1 local v = runs\n"
-                "  same(send(load('return ' .. v)), v)\n"
-                "  same(send(function(t) return v + #t end, {v, 'x' .. v}), v + 2)\n"
-                "  busy = false\n"
-                "end\n"
-                "local function drop() setmetatable({}, {__gc = finalize}) end\n"
-                "for i = 1, 2000 do\n"
-                "  drop()\n"
-                "  local f = load('local a = ' .. i .. ' return function(t) drop_global() "
-                "return a + '\n"
-                "    .. i .. ' + #t, t end')()\n"
-                "  _G['g' .. i % 7] = {i} drop_global = function() return type, g0, g1, "
-                "string.rep end\n"
-                "  local n, t = send(f, {i, {i}, 's' .. i, setmetatable({}, {__index = {}})})\n"
-                "  check(n == 2 * i + 4 and t[2][1] == i and t[3] == 's' .. i, i)\n"
-                "end\n"
-                "check(runs > 1000, runs)");
+    run_code(
+        L,
+        "local runs, busy = 0, false\n"
+        "local function finalize()\n"
+        "  if busy or not sending then return end busy = true runs = runs + 1 local v = runs\n"
+        "  same(send(load('return ' .. v)), v)\n"
+        "  same(send(function(t) return v + #t end, {v, 'x' .. v}), v + 2)\n"
+        "  busy = false\n"
+        "end\n"
+        "local function drop() setmetatable({}, {__gc = finalize}) end\n"
+        "for i = 1, 2000 do\n"
+        "  local f = load('local a = ' .. i .. ' return function(t) drop_global() "
+        "return a + '\n"
+        "    .. i .. ' + #t, t end')()\n"
+        "  _G['g' .. i % 7] = {i} drop_global = function() return type, g0, g1, "
+        "string.rep end\n"
+        "  local args = {i, {i}, 's' .. i, setmetatable({}, {__index = {}})}\n"
+        "  collectgarbage('stop') drop() collectgarbage('restart') -- the next to allocate "
+        "runs it\n"
+        "  sending = true local n, t = send(f, args) sending = false\n"
+        "  check(n == 2 * i + 4 and t[2][1] == i and t[3] == 's' .. i, i)\n"
+        "end\n"
+        "check(runs > 1000, runs)");
     test_close(L);
     test_mode = TEST_NORMAL;
     printf("ok finalizers\n");
