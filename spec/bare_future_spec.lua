@@ -206,6 +206,13 @@ describe("A bare future", function()
         assert.equal(1, f:result())
     end)
 
+    it("is a future, and says so with its state", function()
+        local f = futures.Future()
+        assert.matches("^Future: .*pending", tostring(f))
+        f:set_result()
+        assert.matches("^Future: .*finished", tostring(f))
+    end)
+
     it("takes no arguments that it does not know", function()
         local f = futures.Future()
         assert.has_error(function() f.result(5) end)

@@ -95,6 +95,24 @@ describe("Globals", function()
         assert.equal(8, there(function(t) return t.deep.g(1) end, { deep = { g = f } }))
     end)
 
+    it("are found among very many constants", function()
+        for _, count in ipairs { 300, 140000 } do
+            local constants = {}
+            for i = 1, count do
+                constants[i] = ("'s%d'"):format(i)
+            end
+            rawset(_G, "late_read", 7)
+            local f = run(([[
+                return function()
+                    local t = { %s }
+                    late_written = #t
+                    return late_written, late_read, (function() return late_read end)()
+                end
+            ]]):format(table.concat(constants, ",")))
+            assert.same({ count, 7, 7 }, { there(f) })
+        end
+    end)
+
     it("that are classes travel with their methods", function()
         local f = run [[
             Account = {}

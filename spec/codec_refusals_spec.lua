@@ -90,6 +90,14 @@ describe("A refusal on the way to a worker", function()
             refusal(print, 1, setmetatable({}, { __index = { f = io.stdout } })))
     end)
 
+    it("names upvalues by number when the function was stripped of names", function()
+        local sock = io.stdout
+        local function f() return sock end
+        local stripped = load(string.dump(f, true), "stripped", "b")
+        debug.upvaluejoin(stripped, 1, f, 1)
+        assert.equal("function, upvalue 1: " .. FILE, refusal(stripped))
+    end)
+
     it("says what it is that cannot travel", function()
         check.contains("FILE*", refusal(print, io.stdout))
         local message = refusal(print, coroutine.create(print))
@@ -160,6 +168,25 @@ describe("A refusal on the way home", function()
         assert.matches("^result 1: .*cannot travel", home_refusal(function(e) return e end, ex))
         assert.matches("^result 1%.pool: .*cannot travel",
             home_refusal(function(e) return { pool = e } end, ex))
+    end)
+end)
+
+describe("A value that the caller cannot rebuild", function()
+    setup(function() ex = futures.ThreadPoolExecutor(1) end)
+    teardown(function() ex:shutdown() end)
+
+    it("fails the future here, each time the same", function()
+        local f = ex:submit(function()
+            package.preload["only.over.there"] = function() return { 1 } end
+            return require "only.over.there"
+        end)
+        local ok, err = f:outcome(LIMIT)
+        assert.is_false(ok)
+        check.contains("only.over.there", err)
+        assert.is_true(rawequal(err, f:exception()))
+        assert.equal("finished", f:state())
+        assert.is_true(f:done())
+        assert.equal(1, ex:submit(math.abs, -1):result(LIMIT))
     end)
 end)
 

@@ -166,6 +166,19 @@ describe("An initializer that fails", function()
         end
     end)
 
+    it("because its arguments cannot be rebuilt breaks the pool as well", function()
+        local name = "spec.support.fixtures.broken"
+        local module = {}
+        package.loaded[name] = module
+        local ex <close> = futures.ThreadPoolExecutor {
+            max_workers = 1, initializer = echo, initargs = { module },
+        }
+        local err = ex:submit(echo):exception(LIMIT)
+        package.loaded[name] = nil
+        assert.is_true(futures.iserror(err, futures.BrokenThreadPool))
+        check.contains("this module cannot be loaded", err.message)
+    end)
+
     it("leaves nobody waiting", function()
         local ex = broken(function() error("x") end)
         local fs = {}

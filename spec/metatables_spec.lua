@@ -109,6 +109,17 @@ describe("An object", function()
         assert.equal(1 << 20, p.x)
     end)
 
+    it("goes back under the worker's own metatable", function()
+        local object = there(function()
+            _G.Class = { __index = { value = function() return 5 end } }
+            return setmetatable({}, _G.Class)
+        end)
+        assert.equal(5, object:value())
+        assert.is_true(there(function(o)
+            return rawequal(getmetatable(o), _G.Class)
+        end, object))
+    end)
+
     it("of a class that only the worker knows comes home with a copy", function()
         local object = there(function()
             local Class = {}
@@ -190,6 +201,22 @@ describe("The metatable of an object", function()
         assert.equal("index anything", value)
         assert.equal("locked", getmetatable(back))
         assert.is_true(rawequal(debug.getmetatable(object), debug.getmetatable(back)))
+    end)
+
+    it("may be met as an ordinary value first", function()
+        local mt = { __tostring = function() return "mine" end }
+        local same, object, meta = there(function(m, o)
+            return rawequal(getmetatable(o), m), o, m
+        end, mt, setmetatable({}, mt))
+        assert.is_true(same)
+        assert.is_true(rawequal(mt, getmetatable(object)))
+        assert.is_true(rawequal(mt, meta))
+        assert.equal("mine", tostring(object))
+        local list = there(function(t)
+            return { t[1], t[2], rawequal(t[1], getmetatable(t[2])) }
+        end, { mt, setmetatable({}, mt) })
+        assert.is_true(list[3])
+        assert.is_true(rawequal(mt, getmetatable(list[2])))
     end)
 
     it("may be the object itself", function()

@@ -126,12 +126,42 @@ describe("__persist of a table", function()
     end)
 
     it("must return a closure", function()
-        for _, bad in ipairs { 5, "x", {} } do
+        for _, bad in ipairs { 5, "x", {}, print } do
             local object = setmetatable({}, { __persist = function() return bad end })
-            local ok = pcall(function() ex:submit(print, object) end)
-            assert.is_false(ok)
+            local err = check.raises(futures.TransferError, function()
+                ex:submit(print, { x = object })
+            end)
+            assert.matches("^argument 1%.x.*__persist must return", err.message)
         end
         assert.equal(1, there(math.abs, -1))
+    end)
+
+    it("must be a function or a boolean; true is a plain copy, as in Eris", function()
+        for _, bad in ipairs { 5, "x", {} } do
+            local object = setmetatable({}, { __persist = bad })
+            local err = check.raises(futures.TransferError, function()
+                ex:submit(print, object)
+            end)
+            assert.matches("^argument 1: __persist must be", err.message)
+        end
+        local copy = there(function(x) return x end, setmetatable({ 1 }, { __persist = true }))
+        assert.same({ 1 }, copy)
+    end)
+
+    it("may rebuild to nil", function()
+        local object = setmetatable({}, {
+            __persist = function() return function() return nil end end,
+        })
+        local values = table.pack(there(function(...) return ... end, object, 2))
+        assert.same({ n = 2, nil, 2 }, values)
+    end)
+
+    it("whose closure needs the object itself is refused", function()
+        local object = setmetatable({}, {
+            __persist = function(self) return function() return self end end,
+        })
+        local err = check.raises(futures.TransferError, function() ex:submit(print, object) end)
+        assert.matches("^argument 1, __persist, upvalue 'self': ", err.message)
     end)
 
     it("whose closure cannot travel refuses with the path to it", function()

@@ -123,6 +123,21 @@ describe("A worker state", function()
         assert.equal("from.preload\thello worker\n", out)
     end)
 
+    it("misses a preload loader that cannot travel only when it is required", function()
+        local out = script.output [[
+            local file = io.stdout
+            package.preload["bad.loader"] = function() return file end
+            package.preload["good.loader"] = function() return "good" end
+            local futures = require "futures"
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            local ok, err = ex:submit(require, "bad.loader"):outcome(20)
+            local said = "upvalue 'file': userdata (FILE*) cannot travel"
+            print(ok, tostring(err):find(said, 1, true) ~= nil)
+            print((ex:submit(require, "good.loader"):result(20)))
+        ]]
+        assert.equal("false\ttrue\ngood\n", out)
+    end)
+
     it("raises os.exit in the task and lives on", function()
         for _, call in ipairs {
             function() os.exit() end,
