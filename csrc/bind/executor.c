@@ -2,6 +2,7 @@
 #include "bind/executor.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
 
 #include "bind/error.h"
 #include "bind/future.h"
@@ -69,8 +70,9 @@ static int executor_shutdown(lua_State *L) {
     bool wait = lua_toboolean(L, 2);
     fut_time deadline = fut_check_timeout(L, 4, 1, "shutdown");
     if (wait && fut_executor_current() == ex)
-        return fut_error_raise(L, "Error", "cannot wait for the shutdown of an executor in a task of "
-                                           "its own: it would wait for itself");
+        return fut_error_raise(L, "Error",
+                               "cannot wait for the shutdown of an executor in a task of "
+                               "its own: it would wait for itself");
     ex->ops->close(ex, lua_toboolean(L, 3));
     bool stopped = wait && fut_future_wait(L, ex->ops->stopped(ex), deadline);
     if (stopped) ex->ops->join(ex);
@@ -98,11 +100,10 @@ static int executor_stats(lua_State *L) {
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"workers", s.workers},     {"idle", s.idle},
-        {"pending", s.pending},     {"running", s.running},
-        {"submitted", s.submitted}, {"completed", s.completed},
-        {"failed", s.failed},       {"cancelled", s.cancelled},
-        {"lost", s.lost},           {"retried", s.retried},
+        {"workers", s.workers}, {"idle", s.idle},           {"pending", s.pending},
+        {"running", s.running}, {"submitted", s.submitted}, {"completed", s.completed},
+        {"failed", s.failed},   {"cancelled", s.cancelled}, {"lost", s.lost},
+        {"retried", s.retried},
     };
     lua_createtable(L, 0, sizeof rows / sizeof rows[0]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -116,8 +117,8 @@ static int executor_tostring(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     struct fut_executor_stats s;
     ex->ops->stats(ex, &s);
-    lua_pushfstring(L, "ThreadPoolExecutor: %p (%d workers, %d pending, %d running)", (void *)ex,
-                    (int)s.workers, (int)s.pending, (int)s.running);
+    lua_pushfstring(L, "ThreadPoolExecutor: %p (%d workers, %d pending, %d running)",
+                    (void *)ex, (int)s.workers, (int)s.pending, (int)s.running);
     return 1;
 }
 
@@ -147,7 +148,10 @@ static void keep_loader_or_reason(lua_State *L) {
 
 /* Pushes package.path, package.cpath and the preload loaders as the workers will have them. */
 static void push_boot(lua_State *L) {
-    lua_getglobal(L, "package");
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* whatever the globals are */
+    lua_getfield(L, -1, LUA_LOADLIBNAME);
+    lua_remove(L, -2);
+    if (!lua_istable(L, -1)) luaL_error(L, "futures: this state has no library 'package'");
     int package = lua_gettop(L);
     lua_getfield(L, package, "path");
     lua_getfield(L, package, "cpath");
@@ -184,8 +188,8 @@ static struct fut_lua_config **push_config(lua_State *L) {
     return config;
 }
 
-/* thread_pool(max_workers, name_prefix [, initializer, initargs...]): the arguments were checked in
- * Lua. */
+/* thread_pool(max_workers, name_prefix [, initializer, initargs...]): the arguments were
+ * checked in Lua. */
 static int new_thread_pool(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
     int max_workers = (int)luaL_checkinteger(L, 1);
@@ -200,7 +204,8 @@ static int new_thread_pool(lua_State *L) {
         enum fut_err err = fut_encoder_byte(e, FUT_CALL_QUIET);
         if (err == FUT_OK) err = fut_encoder_sequence(e, L, 3, n, FUT_ROLE_CALL);
         if (err == FUT_OK) err = fut_encoder_end(e, &(*config)->initializer);
-        if (err != FUT_OK) return fut_error_raise(L, "TransferError", "%s", fut_encoder_message(e));
+        if (err != FUT_OK)
+            return fut_error_raise(L, "TransferError", "%s", fut_encoder_message(e));
     }
     struct fut_thread_pool_options options = {
         .max_workers = max_workers,

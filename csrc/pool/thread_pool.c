@@ -12,8 +12,6 @@
 #include "base/thread.h"
 #include "core/queue.h"
 
-enum { NAME_SIZE = 64 };
-
 struct thread_worker {
     struct thread_pool *pool;
     struct thread_worker *next;      /* in pool->workers */
@@ -22,17 +20,17 @@ struct thread_worker {
     struct fut_parker parker;
     pthread_t thread;
     int id;
-    char name[NAME_SIZE];
     /* How this worker's tasks ended. Only its thread writes them, stats reads them. */
     atomic_uint_fast64_t completed, failed;
+    char name[];
 };
 
 struct thread_pool {
     struct fut_executor executor; /* first: a pool is an executor */
-    pthread_mutex_t joining;      /* held while threads are joined; not a lock: that takes a while */
-    struct fut_lock lock;         /* guards all that follows, but for the atomics' readers */
+    pthread_mutex_t joining; /* held while threads are joined; not a lock: that takes a while */
+    struct fut_lock lock;    /* guards all that follows, but for the atomics' readers */
     struct fut_queue queue;
-    atomic_size_t pending;        /* queue.length for those who spin without the lock */
+    atomic_size_t pending;         /* queue.length for those who spin without the lock */
     struct thread_worker *workers; /* all that were started and not joined */
     struct thread_worker *idle;    /* asleep, the latest first: its caches are warm */
     int nworkers;                  /* that run */
@@ -49,14 +47,17 @@ struct thread_pool {
     struct fut_thread_pool_options options;
 };
 
-static struct thread_pool *pool_of(struct fut_executor *ex) { return (struct thread_pool *)ex; }
+static struct thread_pool *pool_of(struct fut_executor *ex) {
+    return (struct thread_pool *)ex;
+}
 
 static void set_pending(struct thread_pool *p) {
     atomic_store_explicit(&p->pending, p->queue.length, memory_order_relaxed);
 }
 
-/* Under the lock: the sleeper to be woken, when there is work and nobody on the way to it. The caller
- * unparks it after the lock: it lives until join, which comes after its thread has ended. */
+/* Under the lock: the sleeper to be woken, when there is work and nobody on the way to it. The
+ * caller unparks it after the lock: it lives until join, which comes after its thread has
+ * ended. */
 static struct thread_worker *next_to_wake(struct thread_pool *p) {
     struct thread_worker *w = p->idle;
     if (!w || p->coming > 0 || !p->queue.first) return NULL;
@@ -120,15 +121,16 @@ static struct fut_task *take(struct thread_pool *p, struct thread_worker *w) {
     return t;
 }
 
-/* One writer: no read-modify-write needed. Release: a reader who sees a task among the ended ones
- * sees its worker available, so no task is counted twice. */
+/* One writer: no read-modify-write needed. Release: a reader who sees a task among the ended
+ * ones sees its worker available, so no task is counted twice. */
 static void count(atomic_uint_fast64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_release);
 }
 
-/* Is a call worth giving up before its task's future is? What is large, and what holds futures: else
- * each task of a chain would keep the one before. Not the code of a function, which is shared. */
+/* Is a call worth giving up before its task's future is? What is large, and what holds futures:
+ * else each task of a chain would keep the one before. Not the code of a function, which is
+ * shared. */
 static bool holds_much(const struct fut_payload *call) {
     if (call->heap || call->nrefs > 1) return true;
     if (call->nrefs == 0) return false;
@@ -207,7 +209,8 @@ static void break_pool(struct thread_pool *p, enum fut_err err, char *why) {
     bool first = !p->broken;
     if (first) p->why_broken = why;
     p->broken = true;
-    p->failed += p->queue.length; /* counted before a reader of a future can ask for the counts */
+    p->failed +=
+        p->queue.length; /* counted before a reader of a future can ask for the counts */
     struct fut_task *taken = take_all(p);
     struct thread_worker *sleepers = close_locked(p);
     fut_unlock(&p->lock);
@@ -233,7 +236,8 @@ static void *thread_main(void *arg) {
     }
     fut_lock(&p->lock);
     atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
-    p->completed += atomic_exchange(&w->completed, 0); /* w is gone after join, its counts are not */
+    p->completed +=
+        atomic_exchange(&w->completed, 0); /* w is gone after join, its counts are not */
     p->failed += atomic_exchange(&w->failed, 0);
     bool last = --p->nworkers == 0;
     fut_unlock(&p->lock);
@@ -250,18 +254,21 @@ static struct thread_worker *reserve_worker(struct thread_pool *p) {
     if (p->nworkers >= p->options.max_workers) return NULL;
     int available = atomic_load_explicit(&p->available, memory_order_relaxed);
     if (available >= 0 && p->queue.length <= (size_t)available) return NULL;
-    struct thread_worker *w = fut_zalloc(sizeof *w);
+    enum { NUMBER = 16 }; /* "_", up to ten digits, the end */
+    size_t name_size = strlen(p->options.name_prefix) + NUMBER;
+    struct thread_worker *w = fut_zalloc(sizeof *w + name_size);
     if (!w) return NULL;
     w->pool = p;
     fut_parker_init(&w->parker);
     w->id = ++p->started;
-    snprintf(w->name, sizeof w->name, "%s_%d", p->options.name_prefix, w->id - 1);
+    snprintf(w->name, name_size, "%s_%d", p->options.name_prefix, w->id - 1);
     p->nworkers++;
     atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
     return w;
 }
 
-/* Under the lock. The thread that is being started waits for it, so it sees itself in the list. */
+/* Under the lock. The thread that is being started waits for it, so it sees itself in the
+ * list. */
 static enum fut_err start_worker(struct thread_pool *p, struct thread_worker *w) {
     fut_executor_hold(&p->executor); /* the thread's */
     enum fut_err err = fut_thread_start(&w->thread, thread_main, w);
@@ -309,8 +316,8 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     return err;
 }
 
-/* Whoever takes a task off the queue, under the lock, decides about it: so it runs or is cancelled,
- * never both. */
+/* Whoever takes a task off the queue, under the lock, decides about it: so it runs or is
+ * cancelled, never both. */
 static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
@@ -341,7 +348,9 @@ static void pool_close(struct fut_executor *ex, bool cancel) {
     }
 }
 
-static struct fut_future *pool_stopped(struct fut_executor *ex) { return pool_of(ex)->stopped; }
+static struct fut_future *pool_stopped(struct fut_executor *ex) {
+    return pool_of(ex)->stopped;
+}
 
 static void pool_join(struct fut_executor *ex) {
     struct thread_pool *p = pool_of(ex);
@@ -370,7 +379,8 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
         .failed = p->failed,
         .cancelled = p->cancelled,
     };
-    for (struct thread_worker *w = p->workers; w; w = w->next) { /* before available: see count */
+    for (struct thread_worker *w = p->workers; w;
+         w = w->next) { /* before available: see count */
         out->completed += atomic_load_explicit(&w->completed, memory_order_acquire);
         out->failed += atomic_load_explicit(&w->failed, memory_order_acquire);
     }
@@ -401,7 +411,7 @@ static const struct fut_executor_ops thread_pool_ops = {
 static void pool_free(struct fut_object *o) {
     struct thread_pool *p = (struct thread_pool *)o;
     FUT_ASSERT(p->nworkers == 0 && p->queue.length == 0); /* tasks and threads hold the pool */
-    for (struct thread_worker *w = p->workers; w;) { /* ended, but nobody joined them */
+    for (struct thread_worker *w = p->workers; w;) {      /* ended, but nobody joined them */
         struct thread_worker *next = w->next;
         pthread_detach(w->thread);
         fut_free(w);

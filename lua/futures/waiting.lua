@@ -23,7 +23,10 @@ local function collect(futures, name)
     local source = futures
     if check.callable(futures) then
         source = {}
-        for future in futures do source[#source + 1] = future end
+        for future in futures do
+            if not core.isfuture(future) then refuse(name, "from the iterator", future) end
+            source[#source + 1] = future
+        end
     elseif type(futures) ~= "table" then
         check.misuse(1, name, "array, table with futures as keys or iterator expected, got "
             .. check.shown(futures), 1)
