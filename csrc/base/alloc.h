@@ -12,7 +12,8 @@ void *fut_alloc(size_t size);
 /* fut_zalloc(size): zeroed memory, or NULL. */
 void *fut_zalloc(size_t size);
 
-/* fut_alloc_aligned(alignment, size): uninitialised, aligned to a power of two that divides the size. */
+/* fut_alloc_aligned(alignment, size): uninitialised, aligned to a power of two that divides the
+ * size. */
 void *fut_alloc_aligned(size_t alignment, size_t size);
 
 /* fut_realloc(block, size): like realloc; on NULL the old block lives on. */
@@ -24,8 +25,8 @@ void fut_free(void *block);
 /* fut_strdup(text): a copy to be freed with fut_free, or NULL. */
 char *fut_strdup(const char *text);
 
-/* fut_alloc_fail_after(n): the n-th allocation from now (1 is the next) and all that follow return
- * NULL; 0 ends that. For tests only. */
+/* fut_alloc_fail_after(n): the n-th allocation from now (1 is the next) and all that follow
+ * return NULL; 0 ends that. For tests only. */
 void fut_alloc_fail_after(long n);
 
 #endif

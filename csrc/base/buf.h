@@ -23,14 +23,15 @@ void fut_buf_deinit(struct fut_buf *b);
  * unchanged then). Grows by half at least, so n appends cost O(n). */
 bool fut_buf_grow(struct fut_buf *b, size_t extra);
 
-/* fut_buf_trim(b, keep): empties b, and gives its memory back when it holds more than `keep`. */
+/* fut_buf_trim(b, keep): empties b, and gives its memory back when it holds more than
+ * `keep`. */
 void fut_buf_trim(struct fut_buf *b, size_t keep);
 
 /* fut_buf_steal(b): hands the memory to the caller, who frees it with fut_free; b is empty. */
 unsigned char *fut_buf_steal(struct fut_buf *b);
 
-/* fut_buf_reserve(b, extra): the address of `extra` writable bytes at the end (not yet counted in
- * len), or NULL when memory is short; of an empty buffer and 0 bytes an address, too. */
+/* fut_buf_reserve(b, extra): the address of `extra` writable bytes at the end (not yet counted
+ * in len), or NULL when memory is short; of an empty buffer and 0 bytes an address, too. */
 static inline unsigned char *fut_buf_reserve(struct fut_buf *b, size_t extra) {
     if ((b->cap - b->len < extra || !b->data) && !fut_buf_grow(b, extra)) return NULL;
     return b->data + b->len;

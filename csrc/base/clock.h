@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Monotonic time in nanoseconds. Inside C only absolute deadlines are passed on, never timeouts,
- * so a wait that is woken and goes on waiting does not start anew. */
+/* Monotonic time in nanoseconds. Inside C only absolute deadlines are passed on, never
+ * timeouts, so a wait that is woken and goes on waiting does not start anew. */
 #ifndef FUT_BASE_CLOCK_H
 #define FUT_BASE_CLOCK_H
 

@@ -34,7 +34,8 @@ static double folder_quota(const char *mount, const char *group) {
     char path[768];
     long long v[2] = {0};
     snprintf(path, sizeof path, "%s%s/cpu.max", mount, group);
-    if (read_numbers(path, v) == 2) return v[0] > 0 && v[1] > 0 ? (double)v[0] / (double)v[1] : 0;
+    if (read_numbers(path, v) == 2)
+        return v[0] > 0 && v[1] > 0 ? (double)v[0] / (double)v[1] : 0;
     snprintf(path, sizeof path, "%s%s/cpu.cfs_quota_us", mount, group);
     if (read_numbers(path, v) != 1 || v[0] <= 0) return 0;
     long long quota = v[0];
@@ -57,7 +58,8 @@ static double group_quota(const char *mount, char *group) {
 /* Is "cpu" in a list like "cpu,cpuacct"? "cpuset" is another controller, with other paths. */
 static bool names_cpu(const char *controllers) {
     for (const char *at = controllers; (at = strstr(at, "cpu")); at++)
-        if ((at == controllers || at[-1] == ',') && (at[3] == '\0' || at[3] == ',')) return true;
+        if ((at == controllers || at[-1] == ',') && (at[3] == '\0' || at[3] == ','))
+            return true;
     return false;
 }
 
@@ -84,8 +86,12 @@ static double cgroup_quota(void) {
 
 #else
 
-static int affinity_count(void) { return (int)sysconf(_SC_NPROCESSORS_ONLN); }
-static double cgroup_quota(void) { return 0; }
+static int affinity_count(void) {
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+static double cgroup_quota(void) {
+    return 0;
+}
 
 #endif
 

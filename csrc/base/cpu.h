@@ -3,8 +3,8 @@
 #ifndef FUT_BASE_CPU_H
 #define FUT_BASE_CPU_H
 
-/* fut_cpu_count(): at least 1: the affinity mask, cut by the CPU quota of the process's cgroup (v2,
- * else v1), rounded up. Reads files: not for hot paths. */
+/* fut_cpu_count(): at least 1: the affinity mask, cut by the CPU quota of the process's cgroup
+ * (v2, else v1), rounded up. Reads files: not for hot paths. */
 int fut_cpu_count(void);
 
 /* fut_cpu_count_cached(): the first answer of fut_cpu_count, kept. Any thread. */

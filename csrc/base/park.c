@@ -6,7 +6,9 @@
 
 enum { EMPTY = 0, TOKEN = 1, PARKED = -1 };
 
-void fut_parker_init(struct fut_parker *p) { atomic_init(&p->state, EMPTY); }
+void fut_parker_init(struct fut_parker *p) {
+    atomic_init(&p->state, EMPTY);
+}
 
 static bool take_token(struct fut_parker *p) {
     /* acquire pairs with the release in fut_unpark: what the waker wrote is visible here */
@@ -19,8 +21,8 @@ static bool take_token(struct fut_parker *p) {
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* FUTEX_WAIT_BITSET takes an absolute time of the monotonic clock, so a wake-up for nothing does
- * not make the wait longer. */
+/* FUTEX_WAIT_BITSET takes an absolute time of the monotonic clock, so a wake-up for nothing
+ * does not make the wait longer. */
 static void futex_wait(atomic_int *word, int expected, fut_time deadline) {
     struct timespec t = {deadline / FUT_SECOND, deadline % FUT_SECOND};
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
@@ -43,9 +45,9 @@ void fut_unpark(struct fut_parker *p) {
 
 #include <pthread.h>
 
-/* Elsewhere: one mutex and condition for all parkers, since sleeping is the rare case. A signal does
- * not end a condition's wait, so the sleep is cut into slices and ends early, which the contract
- * allows. */
+/* Elsewhere: one mutex and condition for all parkers, since sleeping is the rare case. A signal
+ * does not end a condition's wait, so the sleep is cut into slices and ends early, which the
+ * contract allows. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 enum { SLICE_MS = 20 };

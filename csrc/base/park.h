@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_parker: one thread sleeps on it, any thread wakes it. A wake-up that comes first is kept, so
- * none is lost; several become one.
+/* fut_parker: one thread sleeps on it, any thread wakes it. A wake-up that comes first is kept,
+ * so none is lost; several become one.
  *
  * STATE: a word with three values: empty, token (a wake-up is kept), parked (the owner sleeps).
- * BLOCKING: fut_park only. It returns on a wake-up, on the deadline and on a signal (EINTR; without a
- * deadline not when its handler was installed with SA_RESTART), and may return for no reason: callers
- * look at what they wait for and park again. A pthread condition would not do: signals do not end its
- * wait, and then Ctrl-C would not either.
- * THREADS: park from the owner, unpark from any thread. The memory must outlive the last unpark. */
+ * BLOCKING: fut_park only. It returns on a wake-up, on the deadline and on a signal (EINTR;
+ * without a deadline not when its handler was installed with SA_RESTART), and may return for no
+ * reason: callers look at what they wait for and park again. A pthread condition would not do:
+ * signals do not end its wait, and then Ctrl-C would not either.
+ * THREADS: park from the owner, unpark from any thread. The memory must outlive the last
+ * unpark. */
 #ifndef FUT_BASE_PARK_H
 #define FUT_BASE_PARK_H
 
@@ -27,7 +28,8 @@ void fut_parker_init(struct fut_parker *p);
  * wake-up; what was written before that unpark is then visible. */
 bool fut_park(struct fut_parker *p, fut_time deadline);
 
-/* fut_unpark(p): wakes the owner or keeps the wake-up. A system call only when the owner sleeps. */
+/* fut_unpark(p): wakes the owner or keeps the wake-up. A system call only when the owner
+ * sleeps. */
 void fut_unpark(struct fut_parker *p);
 
 /* fut_parker_poll(p): true when a wake-up is kept; does not take it. For spinning. */

@@ -7,7 +7,8 @@
 #include "base/alloc.h"
 #include "base/err.h"
 
-/* Under a sanitizer every block is an allocation of its own, so that a use after free is seen. */
+/* Under a sanitizer every block is an allocation of its own, so that a use after free is
+ * seen. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FUT_SLAB_PLAIN 1
 #elif defined(__has_feature)
@@ -18,7 +19,9 @@
 
 #ifdef FUT_SLAB_PLAIN
 
-void *fut_slab_alloc(struct fut_slab *s) { return fut_alloc(s->block); }
+void *fut_slab_alloc(struct fut_slab *s) {
+    return fut_alloc(s->block);
+}
 
 void fut_slab_free(struct fut_slab *s, void *block) {
     (void)s;
@@ -59,7 +62,8 @@ static struct fut_slab_chunk *new_chunk(struct fut_slab *s) {
     c->free = NULL;
     c->used = 0;
     size_t n = (CHUNK - HEAD) / s->block;
-    for (size_t i = n; i > 0; i--) { /* backwards: blocks are given out in the order of addresses */
+    /* Backwards: blocks are given out in the order of addresses. */
+    for (size_t i = n; i > 0; i--) {
         struct free_block *b = (void *)((char *)c + HEAD + (i - 1) * s->block);
         b->next = c->free;
         c->free = b;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_slab: many blocks of one size, cut from aligned chunks. Tasks live between Lua's objects; with
- * malloc they fragment its heap and their frees cost more than the tasks (measured: 776 ns a future
- * with malloc, 225 with this).
+/* fut_slab: many blocks of one size, cut from aligned chunks. Tasks live between Lua's objects;
+ * with malloc they fragment its heap and their frees cost more than the tasks (measured: 776 ns
+ * a future with malloc, 225 with this).
  *
  * STATE: static storage, initialised with FUT_SLAB_INIT(size).
- * OWNERSHIP: a chunk goes back to the system when its last block is freed; one empty chunk is kept.
+ * OWNERSHIP: a chunk goes back to the system when its last block is freed; one empty chunk is
+ * kept.
  * THREADS: any; blocks may be freed by another thread than the one that took them. */
 #ifndef FUT_BASE_SLAB_H
 #define FUT_BASE_SLAB_H
@@ -22,7 +23,8 @@ struct fut_slab {
     struct fut_slab_chunk *spare;   /* the one of them that is empty, if there is one */
 };
 
-#define FUT_SLAB_INIT(size) {FUT_LOCK_INIT, ((size_t)(size) + 15) / 16 * 16, NULL, NULL}
+#define FUT_SLAB_INIT(size)                                                                    \
+    { FUT_LOCK_INIT, ((size_t)(size) + 15) / 16 * 16, NULL, NULL }
 
 /* fut_slab_alloc(s): a block, not initialised, or NULL. */
 void *fut_slab_alloc(struct fut_slab *s);

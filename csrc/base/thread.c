@@ -8,7 +8,9 @@
 /* Starts until the injected failure; 0 means none. */
 static atomic_int fail_after;
 
-void fut_thread_fail_after(int n) { atomic_store(&fail_after, n); }
+void fut_thread_fail_after(int n) {
+    atomic_store(&fail_after, n);
+}
 
 static int must_fail(void) {
     int left = atomic_load_explicit(&fail_after, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_executor: what every pool, and later every engine, can do. The bind floor knows nothing else of
- * a pool.
+/* fut_executor: what every pool, and later every engine, can do. The bind floor knows nothing
+ * else of a pool.
  *
  * OWNERSHIP: counted. Handles and tasks hold it; it is freed only when its workers have gone.
  * AFTER CLOSE: submit gives FUT_ECLOSED, or FUT_EBROKEN with a reason; all else still works.
@@ -22,32 +22,34 @@ struct fut_executor_stats {
 };
 
 struct fut_executor_ops {
-    /* Takes n pending tasks, all or none; on success a count of each is the executor's (the caller
-     * keeps its own). One lock and as few wake-ups as will do. FUT_ECLOSED, FUT_EBROKEN,
+    /* Takes n pending tasks, all or none; on success a count of each is the executor's (the
+     * caller keeps its own). One lock and as few wake-ups as will do. FUT_ECLOSED, FUT_EBROKEN,
      * FUT_ETHREAD when there is no worker and none can be started. */
     enum fut_err (*submit)(struct fut_executor *ex, struct fut_task **tasks, size_t n);
 
-    /* Cancels a task that no worker has taken: its future is cancelled, the executor's count dropped.
-     * False when it is too late. */
+    /* Cancels a task that no worker has taken: its future is cancelled, the executor's count
+     * dropped. False when it is too late. */
     bool (*cancel)(struct fut_executor *ex, struct fut_task *task);
 
-    /* Accepts no more; queued tasks still run unless `cancel`, then they are cancelled. Idempotent;
-     * does not block. */
+    /* Accepts no more; queued tasks still run unless `cancel`, then they are cancelled.
+     * Idempotent; does not block. */
     void (*close)(struct fut_executor *ex, bool cancel);
 
-    /* A future that is settled when the executor is closed and its last worker has finished. Not
-     * counted: valid as long as the executor. */
+    /* A future that is settled when the executor is closed and its last worker has finished.
+     * Not counted: valid as long as the executor. */
     struct fut_future *(*stopped)(struct fut_executor *ex);
 
-    /* BLOCKING, until the threads have left the system: call it when `stopped` is done, then it is
-     * short. Idempotent. Not from a worker of the executor. */
+    /* BLOCKING, until the threads have left the system: call it when `stopped` is done, then it
+     * is short. Idempotent. Not from a worker of the executor. */
     void (*join)(struct fut_executor *ex);
 
-    /* The counts of one moment: workers = idle + running. A task that is just ending may be in none of
-     * them but `submitted`; it is under completed or failed before its future is done. */
+    /* The counts of one moment: workers = idle + running. A task that is just ending may be in
+     * none of them but `submitted`; it is under completed or failed before its future is
+     * done. */
     void (*stats)(struct fut_executor *ex, struct fut_executor_stats *out);
 
-    /* Why it is broken: a text from fut_alloc; NULL when it is not, or when memory was too short. */
+    /* Why it is broken: a text from fut_alloc; NULL when it is not, or when memory was too
+     * short. */
     char *(*broken)(struct fut_executor *ex);
 
     /* Closes, cancels what is pending and sends the signal to all workers; what runs fails with
@@ -62,14 +64,18 @@ struct fut_executor {
     unsigned forks; /* fut_process_forks() when it was made */
 };
 
-/* fut_executor_forked(ex): this process is a child of the one that made ex, by somebody's fork: its
- * threads are not here, its locks may never be free again. Only counts may be touched. */
+/* fut_executor_forked(ex): this process is a child of the one that made ex, by somebody's fork:
+ * its threads are not here, its locks may never be free again. Only counts may be touched. */
 static inline bool fut_executor_forked(const struct fut_executor *ex) {
     return ex->forks != fut_process_forks();
 }
 
-static inline void fut_executor_hold(struct fut_executor *ex) { fut_object_hold(&ex->object); }
-static inline void fut_executor_drop(struct fut_executor *ex) { fut_object_drop(&ex->object); }
+static inline void fut_executor_hold(struct fut_executor *ex) {
+    fut_object_hold(&ex->object);
+}
+static inline void fut_executor_drop(struct fut_executor *ex) {
+    fut_object_drop(&ex->object);
+}
 
 /* fut_executor_current(): the executor whose worker this thread is, or NULL. Not counted. */
 struct fut_executor *fut_executor_current(void);

@@ -39,8 +39,8 @@ static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
     unsigned s = atomic_load_explicit(&f->state, memory_order_relaxed);
     while (from >> (s & FUT_STATE_MASK) & 1) {
         unsigned next = (s & ~(unsigned)FUT_STATE_MASK) | to;
-        /* acq_rel: the mover sees what was done before, and those who see `to` see what the mover
-         * wrote */
+        /* acq_rel: the mover sees what was done before, and those who see `to` see what the
+         * mover wrote */
         if (atomic_compare_exchange_weak_explicit(&f->state, &s, next, memory_order_acq_rel,
                                                   memory_order_relaxed))
             return true;
@@ -48,9 +48,10 @@ static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
     return false;
 }
 
-/* Makes the state final and reports to those who watch. Without a watcher it is one compare-and-swap,
- * which fails when a watcher comes at the same moment; with watchers both happen under the lock, so
- * whoever sees a done and watched future knows when its watchers have been told (fut_future_sync). */
+/* Makes the state final and reports to those who watch. Without a watcher it is one
+ * compare-and-swap, which fails when a watcher comes at the same moment; with watchers both
+ * happen under the lock, so whoever sees a done and watched future knows when its watchers have
+ * been told (fut_future_sync). */
 static void finish(struct fut_future *f, unsigned final) {
     f->done_at = fut_now();
     unsigned s = FUT_SETTLING;
@@ -67,7 +68,9 @@ enum fut_state fut_future_state(const struct fut_future *f) {
     }
 }
 
-bool fut_future_start(struct fut_future *f) { return move_state(f, PENDING, FUT_RUNNING); }
+bool fut_future_start(struct fut_future *f) {
+    return move_state(f, PENDING, FUT_RUNNING);
+}
 
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome) {
     /* In one step: a start between two looks would make both of them fail. */

@@ -6,11 +6,11 @@
  *      \--cancel--> cancelled
  *
  * STATE: one atomic word: the state and a "watched" flag. Finished and cancelled are final; the
- * outcome is written before the state becomes finished and never changes after, so whoever has seen
- * fut_future_done may read it without a lock.
+ * outcome is written before the state becomes finished and never changes after, so whoever has
+ * seen fut_future_done may read it without a lock.
  * OWNERSHIP: counted; the first member of a task, so a task is counted by its future.
- * LOCKS: the list of watches is guarded by one of a few locks chosen by address. Settling a future
- * that nobody watches takes none.
+ * LOCKS: the list of watches is guarded by one of a few locks chosen by address. Settling a
+ * future that nobody watches takes none.
  * THREADS: any thread may call anything here. */
 #ifndef FUT_CORE_FUTURE_H
 #define FUT_CORE_FUTURE_H
@@ -52,8 +52,8 @@ struct fut_future *fut_future_new(void);
 void fut_future_init(struct fut_future *f, const struct fut_object_type *type);
 void fut_future_deinit(struct fut_future *f);
 
-/* fut_future_state(f): FUT_PENDING, FUT_RUNNING, FUT_FINISHED or FUT_CANCELLED; while it is being
- * settled, waits the moment until that is over. */
+/* fut_future_state(f): FUT_PENDING, FUT_RUNNING, FUT_FINISHED or FUT_CANCELLED; while it is
+ * being settled, waits the moment until that is over. */
 enum fut_state fut_future_state(const struct fut_future *f);
 
 /* fut_future_done(f): finished or cancelled; then the outcome may be read. */
@@ -65,14 +65,20 @@ static inline bool fut_future_done(const struct fut_future *f) {
 /* fut_future_start(f): pending -> running; false when it is in another state. */
 bool fut_future_start(struct fut_future *f);
 
-/* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells the
- * watchers. False when somebody else settled or cancelled it first (outcome is untouched then). */
+/* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells
+ * the watchers. False when somebody else settled or cancelled it first (outcome is untouched
+ * then). */
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome);
 
-/* fut_future_cancel(f): pending -> cancelled, and tells the watchers; false in any other state. */
+/* fut_future_cancel(f): pending -> cancelled, and tells the watchers; false in any other
+ * state. */
 bool fut_future_cancel(struct fut_future *f);
 
-static inline void fut_future_hold(struct fut_future *f) { fut_object_hold(&f->object); }
-static inline void fut_future_drop(struct fut_future *f) { fut_object_drop(&f->object); }
+static inline void fut_future_hold(struct fut_future *f) {
+    fut_object_hold(&f->object);
+}
+static inline void fut_future_drop(struct fut_future *f) {
+    fut_object_drop(&f->object);
+}
 
 #endif

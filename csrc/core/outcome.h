@@ -15,7 +15,7 @@ enum fut_outcome_kind {
     FUT_OUTCOME_VALUES,  /* payload: the results */
     FUT_OUTCOME_ERROR,   /* payload: the error value; text: the traceback, or NULL */
     FUT_OUTCOME_FAILURE, /* no value of the task's: err says what happened, text more of it */
-    FUT_OUTCOME_LOCAL,   /* set in a state that keeps the values itself; see bind/future_set.c */
+    FUT_OUTCOME_LOCAL, /* set in a state that keeps the values itself; see bind/future_set.c */
 };
 
 struct fut_outcome {
@@ -45,8 +45,8 @@ static inline void fut_outcome_move(struct fut_outcome *to, struct fut_outcome *
     from->kind = FUT_OUTCOME_NONE;
 }
 
-/* fut_outcome_fail(o, err, text): o, which was "none", becomes a failure; copies text (may be NULL;
- * when memory is short the failure stands without it). */
+/* fut_outcome_fail(o, err, text): o, which was "none", becomes a failure; copies text (may be
+ * NULL; when memory is short the failure stands without it). */
 static inline void fut_outcome_fail(struct fut_outcome *o, enum fut_err err, const char *text) {
     o->kind = FUT_OUTCOME_FAILURE;
     o->err = err;

@@ -8,7 +8,8 @@
 /* Below this a copy is cheaper than giving the encoder's buffer away and growing a new one. */
 enum { STEAL_MIN = 4096 };
 
-static enum fut_err set_refs(struct fut_payload *p, struct fut_object *const *refs, uint32_t n) {
+static enum fut_err set_refs(struct fut_payload *p, struct fut_object *const *refs,
+                             uint32_t n) {
     struct fut_object **to = p->refs.few;
     if (n > FUT_PAYLOAD_REFS) {
         to = fut_alloc((size_t)n * sizeof *refs);

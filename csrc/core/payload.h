@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_payload: encoded values on their way. Flat bytes, which the core never looks into, and
- * counted references to objects of this process (code, futures, executors) that the bytes name by
- * index. Small payloads live inside the struct, so a task with few arguments is one allocation.
+ * counted references to objects of this process (code, futures, executors) that the bytes name
+ * by index. Small payloads live inside the struct, so a task with few arguments is one
+ * allocation.
  *
  * STATE: zeroed memory is an empty payload.
- * OWNERSHIP: a payload owns its bytes and one count of each object it refers to. It may be moved
- * with fut_payload_move only, since small ones live in place.
+ * OWNERSHIP: a payload owns its bytes and one count of each object it refers to. It may be
+ * moved with fut_payload_move only, since small ones live in place.
  * THREADS: one at a time; it is handed over with the task or future that embeds it. */
 #ifndef FUT_CORE_PAYLOAD_H
 #define FUT_CORE_PAYLOAD_H
@@ -34,8 +35,8 @@ struct fut_payload {
     } bytes;
 };
 
-/* fut_payload_init(p, bytes, len, refs, nrefs): copies bytes and refs into the empty p; FUT_ENOMEM
- * leaves p empty. Takes over one count of each ref on success only. */
+/* fut_payload_init(p, bytes, len, refs, nrefs): copies bytes and refs into the empty p;
+ * FUT_ENOMEM leaves p empty. Takes over one count of each ref on success only. */
 enum fut_err fut_payload_init(struct fut_payload *p, const void *bytes, size_t len,
                               struct fut_object *const *refs, uint32_t nrefs);
 

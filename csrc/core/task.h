@@ -18,9 +18,9 @@ struct fut_task {
     struct fut_executor *executor;
     struct fut_task *next, *prev;
     bool queued;
-    bool withdrawn;           /* cancelled while it waited at a worker; that will skip it */
-    uint32_t worker;          /* of a pool that gives tasks ahead: at which worker it waits */
-    uint64_t place;           /* and under which number */
+    bool withdrawn;  /* cancelled while it waited at a worker; that will skip it */
+    uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
+    uint64_t place;  /* and under which number */
     struct fut_payload call;
 };
 
@@ -34,11 +34,15 @@ static inline struct fut_task *fut_task_of(struct fut_future *f) {
     return f->object.type == &fut_task_type ? (struct fut_task *)f : NULL;
 }
 
-/* fut_task_cancel(t): pending -> cancelled, and out of the executor's queue; false when it is too
- * late. The caller has a count. */
+/* fut_task_cancel(t): pending -> cancelled, and out of the executor's queue; false when it is
+ * too late. The caller has a count. */
 bool fut_task_cancel(struct fut_task *t);
 
-static inline void fut_task_hold(struct fut_task *t) { fut_future_hold(&t->future); }
-static inline void fut_task_drop(struct fut_task *t) { fut_future_drop(&t->future); }
+static inline void fut_task_hold(struct fut_task *t) {
+    fut_future_hold(&t->future);
+}
+static inline void fut_task_drop(struct fut_task *t) {
+    fut_future_drop(&t->future);
+}
 
 #endif

@@ -52,8 +52,8 @@ static void unlink_from(struct fut_watch *watch) {
     watch->where = NOWHERE;
 }
 
-/* The unpark stands inside the lock: fut_watch_stop takes it too before the owner may free the waiter
- * and its parker, so both are alive here. */
+/* The unpark stands inside the lock: fut_watch_stop takes it too before the owner may free the
+ * waiter and its parker, so both are alive here. */
 static void enqueue(struct fut_waiter *w, struct fut_watch *watch) {
     fut_lock(&w->lock);
     link_at(watch, w->last);
@@ -84,10 +84,12 @@ struct fut_watch *fut_waiter_shift(struct fut_waiter *w) {
     return first;
 }
 
-void fut_watch_init(struct fut_watch *watch) { *watch = (struct fut_watch){0}; }
+void fut_watch_init(struct fut_watch *watch) {
+    *watch = (struct fut_watch){0};
+}
 
-/* Sets the watched flag unless the future is done. Against a settle that is
- * under way: see finish in future.c. */
+/* Sets the watched flag unless the future is done. Against a settle that is under way: see
+ * finish in future.c. */
 static bool mark_watched(struct fut_future *f) {
     unsigned s = atomic_load_explicit(&f->state, memory_order_acquire);
     while ((s & FUT_STATE_MASK) < FUT_FINISHED)
@@ -143,7 +145,8 @@ void fut_watch_stop(struct fut_watch *watch) {
     if (!watch->watching) return;
     watch->watching = false;
     struct fut_lock *lock = lock_of(watch->future);
-    fut_lock(lock); /* a report that is under way holds it: after this the watch stays where it is */
+    /* A report that is under way holds the lock: after this the watch stays where it is. */
+    fut_lock(lock);
     if (watch->where == ON_FUTURE) unlink_from(watch);
     fut_unlock(lock);
     if (watch->where == ON_QUEUE) dequeue(watch->waiter, watch);

@@ -4,9 +4,9 @@
  *
  * A waiter holds the policy (all, first, callbacks); the future knows one list of watches.
  *
- * STATE: the watches live in the caller's memory, each on its future's list until that is done, then
- * on the waiter's queue until the caller shifts it.
- * OWNERSHIP: a watch holds a count of its future from watch until unwatch.
+ * STATE: the watches live in the caller's memory, each on its future's list until that is done,
+ * then on the waiter's queue until the caller shifts it.
+ * OWNERSHIP: a watch holds a count of its future from start to stop.
  * LOCKS: the future's lock, then the waiter's; never the other way round, never two futures'.
  * THREADS: one owner calls everything here; futures report from any thread. */
 #ifndef FUT_CORE_WAITER_H
@@ -21,9 +21,10 @@
 #include "core/future.h"
 
 struct fut_waiter {
-    struct fut_parker *parker; /* unparked when `wanted` are in the queue; outlives the waiter */
-    struct fut_lock lock;      /* guards the queue */
-    struct fut_watch *first;   /* done, not yet shifted */
+    /* Unparked when `wanted` are in the queue; outlives the waiter. */
+    struct fut_parker *parker;
+    struct fut_lock lock;    /* guards the queue */
+    struct fut_watch *first; /* done, not yet shifted */
     struct fut_watch **last;
     atomic_size_t queued; /* length of the queue; written under the lock, read without */
     size_t wanted;
@@ -34,13 +35,13 @@ struct fut_watch {
     struct fut_waiter *waiter;
     struct fut_watch *next;  /* on the future's list, then on the waiter's queue */
     struct fut_watch **back; /* what points to it there */
-    unsigned char where;     /* on which of the two; changes only under the future's lock, or by the
+    unsigned char where; /* on which of the two; changes only under the future's lock, or by the
                                 owner once the future has reported */
-    bool watching;           /* between start and stop: the count is held */
+    bool watching;       /* between start and stop: the count is held */
 };
 
-/* fut_waiter_init(w, parker): an empty queue that wants one. fut_waiter_deinit(w): no watch may be on
- * it any more. */
+/* fut_waiter_init(w, parker): an empty queue that wants one. fut_waiter_deinit(w): no watch may
+ * be on it any more. */
 void fut_waiter_init(struct fut_waiter *w, struct fut_parker *parker);
 void fut_waiter_deinit(struct fut_waiter *w);
 
@@ -52,21 +53,24 @@ static inline size_t fut_waiter_queued(struct fut_waiter *w) {
     return atomic_load_explicit(&w->queued, memory_order_acquire);
 }
 
-/* fut_waiter_shift(w): takes the watch that was done first, or NULL. It is still to be unwatched. */
+/* fut_waiter_shift(w): takes the watch that was done first off the queue, or NULL. It is still
+ * to be stopped. */
 struct fut_watch *fut_waiter_shift(struct fut_waiter *w);
 
-/* fut_watch_init(watch): not watching. fut_watch_start(watch, w, f): from now on; a future that is
- * done already is queued at once. fut_watch_stop(watch): off both lists, drops the count; nothing
- * touches the watch after it returns. Stop of one that is not watching does nothing. */
+/* fut_watch_init(watch): not watching. fut_watch_start(watch, w, f): from now on; a future that
+ * is done already is queued at once. fut_watch_stop(watch): off both lists, drops the count;
+ * nothing touches the watch after it returns. Stop of one that is not watching does nothing. */
 void fut_watch_init(struct fut_watch *watch);
 void fut_watch_start(struct fut_watch *watch, struct fut_waiter *w, struct fut_future *f);
 void fut_watch_stop(struct fut_watch *watch);
 
-/* fut_waiter_report_all(f, state): for core/future.c: gives f its final state and moves each watch of f
- * to its waiter's queue, in the order in which they came, in one critical section. */
+/* fut_waiter_report_all(f, state): for core/future.c: gives f its final state and moves each
+ * watch of f to its waiter's queue, in the order in which they came, in one critical
+ * section. */
 void fut_waiter_report_all(struct fut_future *f, unsigned state);
 
-/* fut_future_sync(f): of a done future: returns when all who watched it have it in their queue. */
+/* fut_future_sync(f): of a done future: returns when all who watched it have it in their
+ * queue. */
 void fut_future_sync(struct fut_future *f);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_worker: the seam between a pool and what runs tasks. A pool drives workers through these calls
- * and never sees what is inside: a lua_State (vm/lua_worker.h), a test worker in plain C.
+/* fut_worker: the seam between a pool and what runs tasks. A pool drives workers through these
+ * calls and never sees what is inside: a lua_State (vm/lua_worker.h), a test worker in plain C.
  *
- * THREADS: open, run and close of one worker are called on one thread. In a process pool they are
- * called in the worker's process; pack in the pool's, unpack in the worker's. */
+ * THREADS: open, run and close of one worker are called on one thread. In a process pool they
+ * are called in the worker's process; pack in the pool's, unpack in the worker's. */
 #ifndef FUT_CORE_WORKER_H
 #define FUT_CORE_WORKER_H
 
@@ -23,7 +23,8 @@ struct fut_worker_info {
 };
 
 struct fut_worker_type {
-    /* Makes a worker ready for its first task. On failure *why may get a text from fut_alloc. */
+    /* Makes a worker ready for its first task. On failure *why may get a text from
+     * fut_alloc. */
     enum fut_err (*open)(void *config, const struct fut_worker_info *info,
                          struct fut_worker **out, char **why);
 
@@ -35,8 +36,9 @@ struct fut_worker_type {
     /* Frees what `open` got as config, when the pool is freed. */
     void (*config_free)(void *config);
 
-    /* For pools of processes: an object that a call refers to, as bytes that make it anew there.
-     * ref_id is unique in this process and never used again. NULL where a type has no processes. */
+    /* For pools of processes: an object that a call refers to, as bytes that make it anew
+     * there. ref_id is unique in this process and never used again. NULL where a type has no
+     * processes. */
     uint64_t (*ref_id)(const struct fut_object *ref);
     enum fut_err (*pack)(const struct fut_object *ref, struct fut_buf *out);
     enum fut_err (*unpack)(const unsigned char *bytes, size_t len, struct fut_object **out);

@@ -209,8 +209,7 @@ static void break_pool(struct thread_pool *p, enum fut_err err, char *why) {
     bool first = !p->broken;
     if (first) p->why_broken = why;
     p->broken = true;
-    p->failed +=
-        p->queue.length; /* counted before a reader of a future can ask for the counts */
+    p->failed += p->queue.length; /* before a reader of a future can ask for the counts */
     struct fut_task *taken = take_all(p);
     struct thread_worker *sleepers = close_locked(p);
     fut_unlock(&p->lock);
@@ -236,8 +235,8 @@ static void *thread_main(void *arg) {
     }
     fut_lock(&p->lock);
     atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
-    p->completed +=
-        atomic_exchange(&w->completed, 0); /* w is gone after join, its counts are not */
+    /* w is gone after join, its counts are not */
+    p->completed += atomic_exchange(&w->completed, 0);
     p->failed += atomic_exchange(&w->failed, 0);
     bool last = --p->nworkers == 0;
     fut_unlock(&p->lock);
@@ -379,8 +378,8 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
         .failed = p->failed,
         .cancelled = p->cancelled,
     };
-    for (struct thread_worker *w = p->workers; w;
-         w = w->next) { /* before available: see count */
+    /* Before `available` is read: see count. */
+    for (struct thread_worker *w = p->workers; w; w = w->next) {
         out->completed += atomic_load_explicit(&w->completed, memory_order_acquire);
         out->failed += atomic_load_explicit(&w->failed, memory_order_acquire);
     }

@@ -5,13 +5,14 @@
  *                ^                   (no lock held)
  *              one lock
  *
- * Threads start on demand, when there are more pending tasks than workers that are about to look for
- * one. A worker counts as available again *before* its task is settled, so whoever has seen a result
- * and submits the next task finds it.
+ * Threads start on demand, when there are more pending tasks than workers that are about to
+ * look for one. A worker counts as available again *before* its task is settled, so whoever has
+ * seen a result and submits the next task finds it.
  *
- * A worker without work spins a little (one at a time, base/spin.h), then sleeps on a parker of its
- * own. A submit wakes at most one sleeper, and only when no worker is on its way to the queue; the
- * woken one wakes the next if it leaves tasks behind. So a burst costs few system calls. */
+ * A worker without work spins a little (one at a time, base/spin.h), then sleeps on a parker of
+ * its own. A submit wakes at most one sleeper, and only when no worker is on its way to the
+ * queue; the woken one wakes the next if it leaves tasks behind. So a burst costs few system
+ * calls. */
 #ifndef FUT_POOL_THREAD_POOL_H
 #define FUT_POOL_THREAD_POOL_H
 
@@ -30,6 +31,5 @@ struct fut_thread_pool_options {
 /* fut_thread_pool_new(options, out): a pool with one count; FUT_ENOMEM. */
 enum fut_err fut_thread_pool_new(const struct fut_thread_pool_options *options,
                                  struct fut_executor **out);
-
 
 #endif
