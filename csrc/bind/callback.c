@@ -14,7 +14,8 @@ static void push_anchors(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &anchor_key);
 }
 
-void fut_callback_add(struct fut_home *home, lua_State *L, int index, struct fut_future *future) {
+void fut_callback_add(struct fut_home *home, lua_State *L, int index,
+                      struct fut_future *future) {
     fut_home_check_open(home, L);
     index = lua_absindex(L, index);
     struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, 2);

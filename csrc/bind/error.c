@@ -50,8 +50,8 @@ static void push_broken(lua_State *L, const char *why) {
                    why ? why : "unknown reason");
 }
 
-/* Copies a text from fut_alloc to Lua and frees it, also when Lua has no memory for it: a protected
- * call would cost more than it is worth, so the text is small and the string is made first. */
+/* Hands a text from fut_alloc to Lua. It goes by way of the C stack, cut to what fits there,
+ * for it has to be freed before the call that may raise. */
 static void push_text(lua_State *L, char *text) {
     char copy[512];
     size_t n = 0;
@@ -75,10 +75,18 @@ int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err e
 void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome) {
     const char *text = outcome->text ? outcome->text : fut_err_text(outcome->err);
     switch (outcome->err) {
-    case FUT_EBROKEN: push_broken(L, text); break;
-    case FUT_ETRANSFER: fut_error_push(L, "TransferError", "%s", text); break;
-    case FUT_ENOMEM: lua_pushliteral(L, "not enough memory"); break;
-    default: fut_error_push(L, "Error", "%s", text); break;
+    case FUT_EBROKEN:
+        push_broken(L, text);
+        break;
+    case FUT_ETRANSFER:
+        fut_error_push(L, "TransferError", "%s", text);
+        break;
+    case FUT_ENOMEM:
+        lua_pushliteral(L, "not enough memory");
+        break;
+    default:
+        fut_error_push(L, "Error", "%s", text);
+        break;
     }
 }
 

@@ -25,16 +25,18 @@ int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err e
 /* fut_error_push_failure(L, outcome): pushes the object for an outcome of kind FAILURE. */
 void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome);
 
-/* fut_misuse(L, n, name, format, ...): raises "bad argument #n to 'name' (...)" at the caller of the
- * running function. luaL_argerror would have to guess the name when it is called by pcall. */
+/* fut_misuse(L, n, name, format, ...): raises "bad argument #n to 'name' (...)" at the caller
+ * of the running function. luaL_argerror would have to guess the name when it is called by
+ * pcall. */
 int fut_misuse(lua_State *L, int n, const char *name, const char *format, ...);
 
-/* fut_check_timeout(L, index, n, name): the deadline for a timeout in seconds at stack index `index`:
- * none, nil and infinity never end; a NaN or anything that is no number is misuse of argument n. */
+/* fut_check_timeout(L, index, n, name): the deadline for a timeout in seconds at stack index
+ * `index`: none, nil and infinity never end; a NaN or anything that is no number is misuse of
+ * argument n. */
 fut_time fut_check_timeout(lua_State *L, int index, int n, const char *name);
 
-/* fut_check_callable(L, index, n, name): a function, or a value whose metatable has __call; else it is
- * misuse of argument n. */
+/* fut_check_callable(L, index, n, name): a function, or a value whose metatable has __call;
+ * else it is misuse of argument n. */
 void fut_check_callable(lua_State *L, int index, int n, const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The Executor userdata: a handle (vm/handle.h) on a fut_executor. The state that made the executor owns
- * it: its handle closes it when collected. A handle that travelled does not.
+/* The Executor userdata: a handle (vm/handle.h) on a fut_executor. The state that made the
+ * executor owns it: its handle closes it when collected. A handle that travelled does not.
  *
  * STATE: empty (NULL) until its executor exists. */
 #ifndef FUT_BIND_EXECUTOR_H
@@ -15,7 +15,8 @@
 /* fut_executor_check(L, arg): the executor of the handle at arg, or a bad argument. */
 struct fut_executor *fut_executor_check(lua_State *L, int arg);
 
-/* fut_executor_open(L): adds `thread_pool` and the class's metatable to the module table at the top. */
+/* fut_executor_open(L): adds `thread_pool` and the class's metatable to the module table at the
+ * top. */
 void fut_executor_open(lua_State *L);
 
 #endif

@@ -206,10 +206,14 @@ static int future_cancel(lua_State *L) {
 
 static const char *state_name(const struct fut_future *f) {
     switch (fut_future_state(f)) {
-    case FUT_PENDING: return "pending";
-    case FUT_RUNNING: return "running";
-    case FUT_FINISHED: return "finished";
-    default: return "cancelled";
+    case FUT_PENDING:
+        return "pending";
+    case FUT_RUNNING:
+        return "running";
+    case FUT_FINISHED:
+        return "finished";
+    default:
+        return "cancelled";
     }
 }
 
@@ -244,7 +248,8 @@ static int future_add_done_callback(lua_State *L) {
 
 static int future_tostring(lua_State *L) {
     struct fut_future_handle *h = luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
-    lua_pushfstring(L, "Future: %p (%s)", (void *)h, h->future ? state_name(h->future) : "empty");
+    lua_pushfstring(L, "Future: %p (%s)", (void *)h,
+                    h->future ? state_name(h->future) : "empty");
     return 1;
 }
 

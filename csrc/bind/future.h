@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The Future userdata: a handle (vm/handle.h) on a fut_future. Its user value keeps the values of the
- * outcome once they were asked for, so that the same table comes each time; for a bare future it is
- * where they are.
+/* The Future userdata: a handle (vm/handle.h) on a fut_future. Its user value keeps the values
+ * of the outcome once they were asked for, so that the same table comes each time; for a bare
+ * future it is where they are.
  *
  * STATE: empty (NULL) from its making until its future exists.
  * Its functions, like all of the module, have the upvalues of bind/home.h. */
@@ -20,30 +20,32 @@ struct fut_future_handle {
     struct fut_future *future;
 };
 
-/* fut_future_handle_new(L): pushes an empty handle; the caller sets the future, whose count becomes
- * the handle's. */
+/* fut_future_handle_new(L): pushes an empty handle; the caller sets the future, whose count
+ * becomes the handle's. */
 struct fut_future_handle *fut_future_handle_new(lua_State *L);
 
 /* fut_future_check(L, arg): the future of the handle at arg, or a bad argument. */
 struct fut_future *fut_future_check(lua_State *L, int arg);
 
-/* fut_future_test(L, index): the same, or NULL. Both only in functions with the two upvalues. */
+/* fut_future_test(L, index): the same, or NULL. Both only in functions with the two
+ * upvalues. */
 struct fut_future *fut_future_test(lua_State *L, int index);
 
-/* fut_future_push_outcome(L, index, failed): pushes the values of the done future whose handle is at
- * index, or its error value (a CancelledError for a cancelled one), and tells which. How many. */
+/* fut_future_push_outcome(L, index, failed): pushes the values of the done future whose handle
+ * is at index, or its error value (a CancelledError for a cancelled one), and tells which. How
+ * many. */
 int fut_future_push_outcome(lua_State *L, int index, bool *failed);
 
-/* fut_future_wait(L, f, deadline): a safe point, and a wait until f is done; false when the deadline
- * passed first. BLOCKING. Raises only `interrupted!`. */
+/* fut_future_wait(L, f, deadline): a safe point, and a wait until f is done; false when the
+ * deadline passed first. BLOCKING. Raises only `interrupted!`. */
 bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline);
 
-/* fut_future_keep(L, index, n): keeps the n values at the top, which it pops, as the outcome in the
- * user value of the handle at index. */
+/* fut_future_keep(L, index, n): keeps the n values at the top, which it pops, as the outcome in
+ * the user value of the handle at index. */
 void fut_future_keep(lua_State *L, int index, int n);
 
-/* fut_future_encode_local(L, index): the future of the handle at index is about to be known elsewhere: encodes the
- * values that were kept here, so that others can read them. */
+/* fut_future_encode_local(L, index): the future of the handle at index is about to be known
+ * elsewhere: encodes the values that were kept here, so that others can read them. */
 void fut_future_encode_local(lua_State *L, int index);
 
 /* fut_future_open(L): fills the metatable. Once per state. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Bare futures: outcomes that Lua code sets. The values stay uncopied in the state that set them; a
- * copy is encoded only when another state can know the future (it was sent to a task). */
+/* Bare futures: outcomes that Lua code sets. The values stay uncopied in the state that set
+ * them; a copy is encoded only when another state can know the future (it was sent to a
+ * task). */
 #include <lauxlib.h>
 
 #include "bind/error.h"
@@ -23,7 +24,8 @@ void fut_future_encode_local(lua_State *L, int index) {
     struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
     bool was_shared = atomic_exchange_explicit(&f->shared, true, memory_order_relaxed);
     if (was_shared || !fut_future_done(f) || f->outcome.kind != FUT_OUTCOME_LOCAL) return;
-    /* Only this state knows it so far, so nobody reads the outcome that grows its payload here. */
+    /* Only this state knows it so far, so nobody reads the outcome that grows its payload
+     * here. */
     int top = lua_gettop(L);
     lua_getiuservalue(L, index, 1);
     lua_getfield(L, -1, "n");
@@ -59,7 +61,9 @@ static int set(lua_State *L, bool failed) {
     return 0;
 }
 
-static int future_set_result(lua_State *L) { return set(L, false); }
+static int future_set_result(lua_State *L) {
+    return set(L, false);
+}
 
 static int future_set_exception(lua_State *L) {
     luaL_checkany(L, 2);

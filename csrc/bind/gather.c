@@ -7,7 +7,8 @@
 #include "bind/home.h"
 #include "vm/map.h"
 
-/* The set of futures seen so far, in a userdata so that a memory error leaves nothing behind. */
+/* The set of futures seen so far, in a userdata so that a memory error leaves nothing
+ * behind. */
 static int seen_gc(lua_State *L) {
     fut_map_deinit(lua_touserdata(L, 1));
     return 0;
@@ -76,4 +77,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void fut_gather_open(lua_State *L) { fut_home_set_functions(L, functions); }
+void fut_gather_open(lua_State *L) {
+    fut_home_set_functions(L, functions);
+}

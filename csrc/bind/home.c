@@ -11,8 +11,9 @@
 #include "vm/interrupt.h"
 #include "vm/run.h"
 
-/* Ctrl-C wakes a wait with EINTR when the signal reaches this thread. Should another thread of the
- * program take it, or should it come just before the sleep, the wait looks again after this. */
+/* Ctrl-C wakes a wait with EINTR when the signal reaches this thread. Should another thread of
+ * the program take it, or should it come just before the sleep, the wait looks again after
+ * this. */
 enum { LOOK_MS = 50 };
 
 struct fut_home_executor {
@@ -27,7 +28,8 @@ static bool executor_done(void *arg) {
     return fut_future_done(((struct fut_executor *)arg)->ops->stopped(arg));
 }
 
-/* BLOCKING until the executor's workers have finished: outside of Lua, at the end of its state. */
+/* BLOCKING until the executor's workers have finished: outside of Lua, at the end of its
+ * state. */
 static void wait_stopped(struct fut_executor *ex) {
     struct fut_parker parker;
     struct fut_waiter waiter;
@@ -111,7 +113,8 @@ struct fut_home *fut_home_open(lua_State *L) {
     fut_waiter_init(&home->inbox, &home->parker);
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-    luaL_newmetatable(L, FUT_FUTURE_TNAME); /* empty so far: the functions need them as upvalues */
+    /* Empty so far: the functions need them as upvalues. */
+    luaL_newmetatable(L, FUT_FUTURE_TNAME);
     luaL_newmetatable(L, FUT_EXECUTOR_TNAME);
     lua_pop(L, 2);
     return home;
@@ -147,7 +150,8 @@ int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     int ran = 0;
     if (home->in_callback || home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
     home->in_callback = true;
-    for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_shift(&home->inbox)); ran++) {
+    for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_shift(&home->inbox));
+         ran++) {
         lua_pushcfunction(L, fut_callback_run);
         lua_pushlightuserdata(L, watch); /* the first member of its callback */
         if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
@@ -193,11 +197,11 @@ enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
     return FUT_WAIT_READY;
 }
 
-enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg), void *arg,
-                            fut_time deadline) {
+enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
+                            void *arg, fut_time deadline) {
     for (;;) {
         bool interrupted = false;
-        bool is_ready = ready(arg); /* before the callbacks: those of what is ready are due now */
+        bool is_ready = ready(arg); /* first: the callbacks of what is ready are due now */
         fut_home_run_due(home, L, &interrupted);
         if (interrupted) return FUT_WAIT_INTERRUPTED;
         if (is_ready) return FUT_WAIT_READY;

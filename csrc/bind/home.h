@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_home: what the library keeps per lua_State: where its blocking calls sleep, which callbacks are
- * due in it, which executors were made in it.
+/* fut_home: what the library keeps per lua_State: where its blocking calls sleep, which
+ * callbacks are due in it, which executors were made in it.
  *
  * STATE: a userdata in the registry, the first that the module makes, so it is the last that
  * lua_close finalizes: it then drops the callbacks and joins the executors.
@@ -30,7 +30,8 @@ struct fut_home {
     struct fut_home_executor *executors;
 };
 
-/* The upvalues of every C function of the module: what a hot call would else look up by name. */
+/* The upvalues of every C function of the module: what a hot call would else look up by
+ * name. */
 enum fut_upvalue { FUT_UP_HOME = 1, FUT_UP_FUTURE, FUT_UP_EXECUTOR };
 
 /* fut_home_open(L): the home of this state, made at the first call. Pushes nothing. */
@@ -47,35 +48,36 @@ void fut_home_set_functions(lua_State *L, const luaL_Reg *functions);
 /* fut_home_push_upvalue(L, which): pushes one of them, for closures that have more. */
 void fut_home_push_upvalue(lua_State *L, enum fut_upvalue which);
 
-/* fut_home_is(L, index, metatable): is the value at index a userdata with the metatable in that upvalue? */
+/* fut_home_is(L, index, metatable): is the value at index a userdata with the metatable in that
+ * upvalue? */
 bool fut_home_is(lua_State *L, int index, int metatable);
 
-/* fut_home_check_open(home, L): raises when the state is being closed: what is made then is never
- * finalized, so nobody would stop it. */
+/* fut_home_check_open(home, L): raises when the state is being closed: what is made then is
+ * never finalized, so nobody would stop it. */
 void fut_home_check_open(struct fut_home *home, lua_State *L);
 
-/* fut_home_adopt(home, ex): the executor was made here: it is joined when the state closes. Takes a
- * count on success. */
+/* fut_home_adopt(home, ex): the executor was made here: it is joined when the state closes.
+ * Takes a count on success. */
 enum fut_err fut_home_adopt(struct fut_home *home, struct fut_executor *ex);
 
 enum fut_wait { FUT_WAIT_READY, FUT_WAIT_TIMEOUT, FUT_WAIT_INTERRUPTED };
 
-/* fut_home_wait(home, L, ready, arg, deadline): runs the callbacks that are due, and sleeps until
- * ready(arg), the deadline or Ctrl-C. Whatever makes ready true must unpark the home's parker.
- * BLOCKING. Never raises, so the caller may have watches on its C stack; after FUT_WAIT_INTERRUPTED
- * it cleans up and calls fut_home_raise. */
-enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg), void *arg,
-                            fut_time deadline);
+/* fut_home_wait(home, L, ready, arg, deadline): runs the callbacks that are due, and sleeps
+ * until ready(arg), the deadline or Ctrl-C. Whatever makes ready true must unpark the home's
+ * parker. BLOCKING. Never raises, so the caller may have watches on its C stack; after
+ * FUT_WAIT_INTERRUPTED it cleans up and calls fut_home_raise. */
+enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
+                            void *arg, fut_time deadline);
 
-/* fut_home_sleep(home, deadline): one sleep of such a wait: until something may have changed. READY
- * means no more than that. BLOCKING. */
+/* fut_home_sleep(home, deadline): one sleep of such a wait: until something may have changed.
+ * READY means no more than that. BLOCKING. */
 enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline);
 
 /* fut_home_raise(home, L): raises `interrupted!`. */
 int fut_home_raise(struct fut_home *home, lua_State *L);
 
-/* fut_home_run_due(home, L): runs the callbacks that are due, unless called inside of one; how many
- * ran. False at *interrupted unless one of them was ended by Ctrl-C. Never raises. */
+/* fut_home_run_due(home, L): runs the callbacks that are due, unless called inside of one; how
+ * many ran. False at *interrupted unless one of them was ended by Ctrl-C. Never raises. */
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted);
 
 /* fut_home_safe_point(home, L): a safe point that does not wait: runs what is due; may raise

@@ -19,19 +19,22 @@ enum { ADVANCE = 1, SOURCES, FUTURE, PROBLEM, USER_VALUES = PROBLEM };
 struct map {
     lua_Integer row; /* of the sources, read so far */
     lua_Integer nsources;
-    bool ended;        /* a source has; it is not asked again */
-    bool busy;         /* a step is running that may run other code, which may not step */
-    bool reading;      /* items up to `last` are to be taken out, from the outcome of FUTURE */
-    bool plain;        /* they are scalars: no other code runs */
-    bool broken;       /* one could not be decoded, so nobody knows where the next begins: PROBLEM */
+    bool ended;   /* a source has; it is not asked again */
+    bool busy;    /* a step is running that may run other code, which may not step */
+    bool reading; /* items up to `last` are to be taken out, from the outcome of FUTURE */
+    bool plain;   /* they are scalars: no other code runs */
+    bool broken;  /* one could not be decoded, so nobody knows where the next begins: PROBLEM */
     lua_Integer index; /* of the next item */
     lua_Integer last;
     struct fut_decoder reader;
 };
 
-static struct map *check_map(lua_State *L) { return luaL_checkudata(L, 1, TNAME); }
+static struct map *check_map(lua_State *L) {
+    return luaL_checkudata(L, 1, TNAME);
+}
 
-/* Pushes the next row of the sources table at `sources`; false, with nothing pushed, at the end. */
+/* Pushes the next row of the sources table at `sources`; false, with nothing pushed, at the
+ * end. */
 static bool push_row(lua_State *L, struct map *m, int sources) {
     if (m->ended) return false;
     int top = lua_gettop(L);
@@ -114,8 +117,8 @@ static int map_chunk(lua_State *L) {
 
 /* ---- taking out ---- */
 
-/* install(self, future, first, rows): the future is done. If it failed as a whole, each of its items
- * raises its error. */
+/* install(self, future, first, rows): the future is done. If it failed as a whole, each of its
+ * items raises its error. */
 static int map_install(lua_State *L) {
     struct map *m = check_map(L);
     struct fut_future *f = fut_future_check(L, 2);
@@ -139,7 +142,8 @@ static int map_install(lua_State *L) {
     return 0;
 }
 
-/* Pushes the index and the results of the reader's next item; an error of the task's is raised. */
+/* Pushes the index and the results of the reader's next item; an error of the task's is
+ * raised. */
 static int push_item(lua_State *L, struct map *m) {
     unsigned char what = 0;
     int n = 0;
@@ -158,8 +162,8 @@ static int push_item(lua_State *L, struct map *m) {
     return lua_error(L);
 }
 
-/* A step that may run other code: a wait with its callbacks, sources, what __persist and require do.
- * Argument 1: the map. */
+/* A step that may run other code: a wait with its callbacks, sources, what __persist and
+ * require do. Argument 1: the map. */
 static int careful_step(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
     while (!m->reading || m->index > m->last) {
@@ -176,7 +180,7 @@ static int careful_step(lua_State *L) {
         lua_getiuservalue(L, 1, PROBLEM);
         return lua_error(L);
     }
-    lua_getiuservalue(L, 1, FUTURE); /* the reader's bytes live as long as this call, come what may */
+    lua_getiuservalue(L, 1, FUTURE); /* the reader's bytes live as long as this call does */
     return push_item(L, m);
 }
 
@@ -226,12 +230,9 @@ static int new_map(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"new", new_map},
-    {"row", map_row},
-    {"chunk", map_chunk},
-    {"install", map_install},
-    {"stop", map_stop},
-    {NULL, NULL},
+    {"new", new_map}, /* see bind/map.h */
+    {"row", map_row},   {"chunk", map_chunk}, {"install", map_install},
+    {"stop", map_stop}, {NULL, NULL},
 };
 
 void fut_map_open(lua_State *L) {

@@ -2,7 +2,7 @@
 /* The C module `futures.core`: what lua/futures/init.lua builds on. */
 #include <lauxlib.h>
 #include <lua.h>
-#include <math.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "bind/error.h"
@@ -14,8 +14,6 @@
 #include "bind/wait.h"
 #include "bind/watches.h"
 #include "vm/lua_worker.h"
-
-#include <unistd.h>
 
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
@@ -46,7 +44,9 @@ static int futures_cpu_count(lua_State *L) {
     return 1;
 }
 
-static bool has_due(void *arg) { return fut_waiter_queued(arg) > 0; }
+static bool has_due(void *arg) {
+    return fut_waiter_queued(arg) > 0;
+}
 
 /* poll(timeout): unlike other waits its default is not to wait. */
 static int futures_poll(lua_State *L) {
@@ -101,7 +101,7 @@ static const luaL_Reg functions[] = {
     {"cpu_count", futures_cpu_count},
     {"poll", futures_poll},
     {"worker", futures_worker},
-    {"Future", futures_future},
+    {"Future", futures_future}, /* a class in the eyes of Lua: capital */
     {"isfuture", futures_isfuture},
     {NULL, NULL},
 };

@@ -20,8 +20,8 @@ static int earlier(const void *a, const void *b) {
     return x->i < y->i ? -1 : x->i > y->i;
 }
 
-/* Watches the futures of the array at 1 that are done, in the order in which they were done (a watch
- * on a done future is queued at once), then the others. */
+/* Watches the futures of the array at 1 that are done, in the order in which they were done (a
+ * watch on a done future is queued at once), then the others. */
 static void watch_all(lua_State *L, struct fut_watches *ws) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
     struct finished *order = lua_newuserdatauv(L, (size_t)n * sizeof *order, 0);
@@ -46,7 +46,8 @@ static bool has_failed(struct fut_future *f) {
 }
 
 /* Waits until one of the futures has failed, or all are done. */
-static void wait_for_failure(struct fut_watches *ws, lua_State *L, int array, fut_time deadline) {
+static void wait_for_failure(struct fut_watches *ws, lua_State *L, int array,
+                             fut_time deadline) {
     bool failed = false;
     while (ws->pending > 0 && !failed && fut_watches_wait(ws, L, 1, deadline)) {
         for (lua_Integer i; !failed && fut_watches_shift(ws, &i);) {
@@ -128,4 +129,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void fut_wait_open(lua_State *L) { fut_home_set_functions(L, functions); }
+void fut_wait_open(lua_State *L) {
+    fut_home_set_functions(L, functions);
+}

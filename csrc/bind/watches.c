@@ -59,7 +59,8 @@ bool fut_watches_shift(struct fut_watches *ws, lua_Integer *number) {
     return true;
 }
 
-/* Enough are done, or there is nothing left to wait for: a callback may have taken or stopped them. */
+/* Enough are done, or there is nothing left to wait for: a callback may have taken or stopped
+ * them. */
 static bool has_wanted(void *arg) {
     struct fut_watches *ws = arg;
     size_t wanted = ws->waiter.wanted;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Watches: a waiter on any number of futures, which it gives back in the order in which they were
- * done, each under the number with which it was added. A userdata, so an error in between leaves
- * nothing on the futures' lists. `wait`, `as_completed` and unordered maps stand on it.
+/* Watches: a waiter on any number of futures, which it gives back in the order in which they
+ * were done, each under the number with which it was added. A userdata, so an error in between
+ * leaves nothing on the futures' lists. `wait`, `as_completed` and unordered maps stand on it.
  *
  * OWNERSHIP: the userdata; its collection or its closing stops the watches.
  * THREADS: that of its lua_State. */
