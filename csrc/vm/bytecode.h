@@ -27,9 +27,10 @@ struct fut_bytecode_inner {
 
 enum { FUT_UPVALUE_BYTES = 3, FUT_FACTORY_UPVALUES = 200 };
 
-/* fut_bytecode_known(L): the running Lua writes what this file reads (a sample is dumped and read
- * once per process). If not, nothing is known about globals and there are no factories. */
-bool fut_bytecode_known(lua_State *L);
+/* fut_bytecode_known(L, known): whether the running Lua writes what this file reads (a sample is
+ * dumped and read once per process). If not, nothing is known about globals and there are no
+ * factories. */
+enum fut_err fut_bytecode_known(lua_State *L, bool *known);
 
 /* fut_bytecode_read(b, bytes, len): false when the bytes do not have the expected form. */
 bool fut_bytecode_read(struct fut_bytecode *b, const unsigned char *bytes, size_t len);

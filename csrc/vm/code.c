@@ -77,7 +77,9 @@ static void find_env(lua_State *L, int index, struct parts *p) {
 
 /* The factory comes first: making it may raise, when nothing else is held yet. */
 static bool read_parts(lua_State *L, struct parts *p, const unsigned char *bytes, size_t len) {
-    if (!fut_bytecode_known(L) || !fut_bytecode_read(&p->bytecode, bytes, len)) return true;
+    bool known;
+    if (fut_bytecode_known(L, &known) != FUT_OK) return false;
+    if (!known || !fut_bytecode_read(&p->bytecode, bytes, len)) return true;
     p->bytecode.env = p->env;
     if (p->nups > 0 && p->nups <= FUT_FACTORY_UPVALUES &&
         !fut_bytecode_factory(L, &p->bytecode, &p->factory))

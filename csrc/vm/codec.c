@@ -86,6 +86,9 @@ static void push_initial(struct fut_codec *c, lua_State *L, enum fut_codec_ref r
     case FUT_REF_PERSIST:
         lua_pushliteral(L, "__persist");
         break;
+    case FUT_REF_MODE:
+        lua_pushliteral(L, "__mode");
+        break;
     default:
         push_table(L, 0, NULL);
         break;

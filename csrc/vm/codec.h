@@ -35,6 +35,7 @@ enum fut_codec_ref {
     FUT_REF_REQUIRE,  /* the function require */
     FUT_REF_INDEX,    /* "__index" */
     FUT_REF_PERSIST,  /* "__persist" */
+    FUT_REF_MODE,     /* "__mode" */
     FUT_CODEC_REFS
 };
 

@@ -97,26 +97,32 @@ int fut_encoder_anchor(struct fut_encoder *e, lua_State *L, int index) {
     return e->nanchors;
 }
 
+static bool reserve_ref(struct fut_encoder *e) {
+    if (e->nrefs < e->refs_cap) return true;
+    uint32_t cap = e->refs_cap ? e->refs_cap * 2 : 8;
+    if (cap < e->refs_cap) return false;
+    struct fut_object **refs = fut_realloc(e->refs, cap * sizeof(*refs));
+    if (!refs) return false;
+    e->refs = refs;
+    e->refs_cap = cap;
+    return true;
+}
+
 enum fut_err fut_encoder_ref(struct fut_encoder *e, struct fut_object *object,
                              uint32_t *index) {
-    enum { LOOK_BACK = 8 };
-    for (uint32_t i = e->nrefs; i > 0 && i + LOOK_BACK > e->nrefs; i--) {
-        if (e->refs[i - 1] == object) {
-            *index = i - 1;
-            return FUT_OK;
-        }
+    uint64_t at = e->nrefs;
+    if (!reserve_ref(e)) return FUT_ENOMEM;
+    switch (fut_map_add(&e->seen, (uintptr_t)object, &at)) {
+    case FUT_MAP_NOMEM:
+        return FUT_ENOMEM;
+    case FUT_MAP_ADDED:
+        fut_object_hold(object);
+        e->refs[e->nrefs++] = object;
+        break;
+    case FUT_MAP_FOUND:
+        break;
     }
-    if (e->nrefs == e->refs_cap) {
-        uint32_t cap = e->refs_cap ? e->refs_cap * 2 : 8;
-        if (cap < e->refs_cap) return FUT_ENOMEM;
-        struct fut_object **refs = fut_realloc(e->refs, cap * sizeof(*refs));
-        if (!refs) return FUT_ENOMEM;
-        e->refs = refs;
-        e->refs_cap = cap;
-    }
-    fut_object_hold(object);
-    *index = e->nrefs;
-    e->refs[e->nrefs++] = object;
+    *index = (uint32_t)at;
     return FUT_OK;
 }
 

@@ -57,7 +57,7 @@ static enum fut_err note_needy(struct fut_encoder *e, lua_State *L, const struct
                                enum environment env) {
     uint64_t none = 0;
     if (!reserve_needy(e)) return FUT_ENOMEM;
-    switch (fut_map_add(&e->seen, (uintptr_t)code, &none)) {
+    switch (fut_map_add(&e->seen, (uintptr_t)code + 1, &none)) {
     case FUT_MAP_ADDED:
         break;
     case FUT_MAP_FOUND:

@@ -17,7 +17,7 @@ enum fut_err fut_encoder_put(struct fut_encoder *e, unsigned char tag, const voi
     unsigned char *to = fut_buf_reserve(&e->out, n + 1);
     if (!to) return FUT_ENOMEM;
     *to = tag;
-    if (n) memcpy(to + 1, bytes, n);
+    memcpy(to + 1, bytes, n);
     e->out.len += n + 1;
     return FUT_OK;
 }
@@ -115,10 +115,9 @@ enum fut_err fut_encoder_scalar(struct fut_encoder *e, lua_State *L, int index, 
     case LUA_TNUMBER:
         return put_number(e, L, index);
     case LUA_TBOOLEAN:
-        return fut_encoder_put(e, lua_toboolean(L, index) ? FUT_TAG_TRUE : FUT_TAG_FALSE, NULL,
-                               0);
+        return fut_encoder_tag(e, lua_toboolean(L, index) ? FUT_TAG_TRUE : FUT_TAG_FALSE);
     default:
-        return fut_encoder_put(e, FUT_TAG_NIL, NULL, 0);
+        return fut_encoder_tag(e, FUT_TAG_NIL);
     }
 }
 
@@ -146,6 +145,15 @@ void fut_encoder_leave(struct fut_encoder *e, lua_State *L) {
     lua_settop(L, f->slot - 1);
 }
 
+/* What only a weak table holds may be collected while it is encoded, and its address used again. */
+static bool is_weak(struct fut_encoder *e, lua_State *L) {
+    if (!lua_getmetatable(L, -1)) return false;
+    fut_codec_push(e->codec, L, FUT_REF_MODE);
+    bool weak = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 2);
+    return weak;
+}
+
 enum fut_err fut_encoder_table(struct fut_encoder *e, lua_State *L, bool meta,
                                const struct fut_identity *id) {
     enum fut_err err = fut_encoder_frame(e, L, FUT_FRAME_TABLE);
@@ -162,6 +170,7 @@ enum fut_err fut_encoder_table(struct fut_encoder *e, lua_State *L, bool meta,
     f->u.table.limit = (lua_Integer)lua_rawlen(L, -1);
     f->u.table.narr = f->u.table.nhash = 0;
     f->u.table.meta = meta;
+    f->u.table.weak = meta && is_weak(e, L);
     e->out.len += 1 + FUT_TABLE_COUNTS + idlen;
     lua_pushnil(L);
     return FUT_OK;
@@ -205,11 +214,12 @@ static enum fut_err put_key(struct fut_encoder *e, lua_State *L, struct fut_fram
     *entered = true;
     f->part = FUT_PART_KEY;
     lua_pushvalue(L, -2);
+    if (f->u.table.weak) fut_encoder_anchor(e, L, -1);
     return fut_encoder_enter(e, L);
 }
 
 static enum fut_err end_items(struct fut_encoder *e, lua_State *L, struct fut_frame *f) {
-    if (f->u.table.narr > UINT32_MAX || f->u.table.nhash > UINT32_MAX)
+    if (f->u.table.narr > INT_MAX || f->u.table.nhash > INT_MAX)
         return fut_encoder_refuse(e, L, "a table with so many items cannot travel");
     uint32_t counts[2] = {(uint32_t)f->u.table.narr, (uint32_t)f->u.table.nhash};
     memcpy(e->out.data + f->at, counts, sizeof counts);
@@ -238,7 +248,10 @@ static enum fut_err table_step(struct fut_encoder *e, lua_State *L) {
         }
         f->part = FUT_PART_VALUE;
         int type = lua_type(L, -1);
-        if (!fut_is_scalar(type)) return fut_encoder_enter(e, L);
+        if (!fut_is_scalar(type)) {
+            if (f->u.table.weak) fut_encoder_anchor(e, L, -1);
+            return fut_encoder_enter(e, L);
+        }
         err = fut_encoder_scalar(e, L, -1, type, true);
         if (err != FUT_OK) return err;
         lua_pop(L, 1);

@@ -45,6 +45,7 @@ struct fut_frame {
             lua_Integer limit; /* last index that the array part may have */
             uint64_t narr, nhash;
             bool meta; /* a metatable follows */
+            bool weak;
         } table;
         struct {
             const struct fut_code *code;
@@ -73,7 +74,9 @@ struct fut_encoder {
     /* Of the sequence: */
     size_t start;
     unsigned char flags; /* FUT_HEAD_... */
-    struct fut_map seen; /* address -> offset from start; address of a code -> 0 */
+    struct fut_map
+        seen; /* address of a value or cell -> offset from start; address of a counted
+                          * object -> index in refs; that of a code + 1 -> 0 when it is needy */
     const void *globals; /* address of the table of globals, once it was needed */
     int anchors;         /* stack index of a table, or nil: index -> a value that must not be
                           * collected, name of a global -> whether it was met */

@@ -148,29 +148,43 @@ static const char sample[] =
 static const char sample_globals[] =
     "name\0a_name_that_is_longer_than_the_forty_bytes_of_short_strings\0inner";
 
-static bool check(lua_State *L) {
-    int top = lua_gettop(L);
-    struct fut_buf dump = {0}, names = {0};
-    struct fut_bytecode b = {0};
-    bool ok = luaL_loadbufferx(L, sample, sizeof sample - 1, "=sample", "t") == LUA_OK;
-    if (ok) lua_call(L, 0, 1);
-    ok = ok && fut_bytecode_dump(L, false, &dump) && fut_bytecode_read(&b, dump.data, dump.len);
+enum answer { UNKNOWN, YES, NO };
+
+/* Memory may be short: then nothing is known yet. */
+static enum answer check_dump(lua_State *L, struct fut_buf *dump, struct fut_buf *names) {
+    struct fut_bytecode b;
+    if (!fut_bytecode_dump(L, false, dump)) return UNKNOWN;
+    if (!fut_bytecode_read(&b, dump->data, dump->len) || b.nups != 1) return NO;
     b.env = 0;
-    ok = ok && b.nups == 1 && fut_bytecode_globals(&b, &names) == FUT_OK && b.sets_env &&
-         names.len == sizeof sample_globals &&
-         memcmp(names.data, sample_globals, names.len) == 0;
+    if (fut_bytecode_globals(&b, names) != FUT_OK) return UNKNOWN;
+    bool same = b.sets_env && names->len == sizeof sample_globals &&
+                memcmp(names->data, sample_globals, names->len) == 0;
+    return same ? YES : NO;
+}
+
+static enum answer check(lua_State *L) {
+    int top = lua_gettop(L);
+    int status = luaL_loadbufferx(L, sample, sizeof sample - 1, "=sample", "t");
+    if (status != LUA_OK) {
+        lua_settop(L, top);
+        return status == LUA_ERRMEM ? UNKNOWN : NO;
+    }
+    lua_call(L, 0, 1);
+    struct fut_buf dump = {0}, names = {0};
+    enum answer answer = check_dump(L, &dump, &names);
     fut_buf_deinit(&names);
     fut_buf_deinit(&dump);
     lua_settop(L, top);
-    return ok;
+    return answer;
 }
 
-bool fut_bytecode_known(lua_State *L) {
-    static atomic_int known; /* 1: yes, -1: no */
-    int k = atomic_load_explicit(&known, memory_order_relaxed);
-    if (k == 0) {
-        k = check(L) ? 1 : -1;
-        atomic_store_explicit(&known, k, memory_order_relaxed);
+enum fut_err fut_bytecode_known(lua_State *L, bool *known) {
+    static atomic_int kept;
+    int answer = atomic_load_explicit(&kept, memory_order_relaxed);
+    if (answer == UNKNOWN) {
+        answer = (int)check(L);
+        atomic_store_explicit(&kept, answer, memory_order_relaxed);
     }
-    return k > 0;
+    *known = answer == YES;
+    return answer == UNKNOWN ? FUT_ENOMEM : FUT_OK;
 }
