@@ -14,12 +14,14 @@
 
 #define TNAME "futures.Map"
 
-enum { ADVANCE = 1, SOURCES, FUTURE, PROBLEM, USER_VALUES = PROBLEM };
+enum { ADVANCE = 1, SOURCES, FUTURE, PROBLEM, SOURCE_ERROR, USER_VALUES = SOURCE_ERROR };
 
 struct map {
     lua_Integer row; /* of the sources, read so far */
     lua_Integer nsources;
     bool ended;   /* a source has; it is not asked again */
+    bool failed;  /* a source has raised SOURCE_ERROR behind the rows that were taken last */
+    bool arrays;  /* all sources are plain arrays: reading them runs no code */
     bool busy;    /* a step is running that may run other code, which may not step */
     bool reading; /* items up to `last` are to be taken out, from the outcome of FUTURE */
     bool plain;   /* they are scalars: no other code runs */
@@ -55,6 +57,31 @@ static bool push_row(lua_State *L, struct map *m, int sources) {
     return true;
 }
 
+static int later_row(lua_State *L) {
+    return push_row(L, lua_touserdata(L, 1), 2) ? lua_gettop(L) - 2 : 0;
+}
+
+/* A row of a chunk. When it is not the first one, what came before a source's error is still a
+ * chunk, and the error comes with the next. */
+static bool push_chunk_row(lua_State *L, struct map *m, int sources, bool first) {
+    if (first || m->arrays) return push_row(L, m, sources);
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, later_row);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, sources);
+    if (lua_pcall(L, 2, LUA_MULTRET, 0) == LUA_OK) return lua_gettop(L) > top;
+    m->failed = true;
+    lua_setiuservalue(L, 1, SOURCE_ERROR);
+    return false;
+}
+
+static void raise_source_error(lua_State *L, struct map *m) {
+    if (!m->failed) return;
+    m->failed = false;
+    lua_getiuservalue(L, 1, SOURCE_ERROR);
+    lua_error(L);
+}
+
 static int map_row(lua_State *L) {
     struct map *m = check_map(L);
     lua_getiuservalue(L, 1, SOURCES);
@@ -82,7 +109,7 @@ static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_In
     check_encoded(L, e, err);
     int top = lua_gettop(L);
     lua_Integer n = 0;
-    while (n < size && push_row(L, m, sources)) {
+    while (n < size && push_chunk_row(L, m, sources, n == 0)) {
         err = fut_encoder_sequence(e, L, top + 1, (int)m->nsources, FUT_ROLE_ARGUMENTS);
         check_encoded(L, e, err);
         lua_settop(L, top);
@@ -101,6 +128,7 @@ static int map_chunk(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 2);
     lua_Integer size = luaL_checkinteger(L, 4);
     lua_settop(L, 4);
+    raise_source_error(L, m);
     lua_getiuservalue(L, 1, SOURCES);
     struct fut_future_handle *h = fut_future_handle_new(L);
     struct fut_task *t = fut_task_new(ex);
@@ -220,7 +248,12 @@ static int new_map(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct map *m = lua_newuserdatauv(L, sizeof *m, USER_VALUES);
-    *m = (struct map){.nsources = (lua_Integer)lua_rawlen(L, 2)};
+    *m = (struct map){.nsources = (lua_Integer)lua_rawlen(L, 2), .arrays = true};
+    for (lua_Integer i = 1; i <= m->nsources; i++) {
+        bool runs_code = lua_rawgeti(L, 2, i) != LUA_TTABLE || lua_getmetatable(L, -1);
+        if (runs_code) m->arrays = false;
+        lua_settop(L, 3);
+    }
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, ADVANCE);
     lua_pushvalue(L, 2);
