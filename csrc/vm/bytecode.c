@@ -107,8 +107,8 @@ void fut_reader_proto(struct fut_reader *r, struct fut_proto *p) {
     p->end = r->at;
 }
 
-/* The dump's head: signature, version 5.4, format 0, then data that tell whether numbers look the
- * way they should; behind it the number of upvalues. */
+/* The dump's head: signature, version 5.4, format 0, then data that tell whether numbers look
+ * the way they should; behind it the number of upvalues. */
 static bool read_head(struct fut_reader *r) {
     static const unsigned char head[] = "\x1bLua\x54\x00\x19\x93\r\n\x1a\n";
     static const unsigned char sizes[] = {sizeof(uint32_t), sizeof(lua_Integer),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_code: the bytecode of one Lua function, without its upvalues: dumped once in the state that
- * sends it, shared by all tasks that run it, loaded once per worker.
+/* fut_code: the bytecode of one Lua function, without its upvalues: dumped once in the state
+ * that sends it, shared by all tasks that run it, loaded once per worker.
  *
  * OWNERSHIP: counted (core/object.h). Immutable after creation, so any thread may read it.
- * Two dumps of the same function prototype are one fut_code while it lives in the sender's cache:
- * closures made in a loop cost a dump and a hash, not a load. */
+ * Two dumps of the same function prototype are one fut_code while it lives in the sender's
+ * cache: closures made in a loop cost a dump and a hash, not a load. */
 #ifndef FUT_VM_CODE_H
 #define FUT_VM_CODE_H
 
@@ -22,8 +22,8 @@ struct fut_code {
     uint64_t hash;      /* of the bytes */
     size_t len;         /* of the dump, debug information included */
     unsigned char nups; /* upvalues that a closure of it needs */
-    /* Upvalue (from 0) through which the code reaches its globals, or -1: what lua_load calls the
-     * first upvalue may be any. Only the names say which one is _ENV. */
+    /* Upvalue (from 0) through which the code reaches its globals, or -1: what lua_load calls
+     * the first upvalue may be any. Only the names say which one is _ENV. */
     int env;
     bool sets_env; /* the code assigns that upvalue: a closure of it is not used twice */
     /* Names of globals that the code and the functions inside it read through that upvalue:
@@ -40,8 +40,8 @@ struct fut_code {
 
 extern const struct fut_object_type fut_code_type;
 
-/* fut_code_new(L, index, bytes, len): code of the Lua function at index, whose dump the bytes are,
- * with a count for the caller; NULL when memory is short. May raise a Lua memory error. */
+/* fut_code_new(L, index, bytes, len): code of the Lua function at index, whose dump the bytes
+ * are, with a count for the caller; NULL when memory is short. May raise a Lua memory error. */
 struct fut_code *fut_code_new(lua_State *L, int index, const unsigned char *bytes, size_t len);
 
 /* fut_code_hash(bytes, len): what is in `hash`. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz target: bytes from another process, decoded as a worker would and as its parent would. What
- * can be decoded is encoded again and must then be decodable. The first byte says which way. */
+/* Fuzz target: bytes from another process, decoded as a worker would and as its parent would.
+ * What can be decoded is encoded again and must then be decodable. The first byte says which
+ * way. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -16,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static lua_State *state;
 
-/* What the bytes may name must not do harm: no module is loaded, nothing is collected but by us. */
+/* What the bytes may name must not do harm: no module is loaded, nothing is collected but by
+ * us. */
 static lua_State *new_state(void) {
     lua_State *L = luaL_newstate();
     if (!L) abort();

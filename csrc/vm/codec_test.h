@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the codec's tests have in common: two states, and Lua code that sends values from one to the
- * other. In the code of a test:
+/* What the codec's tests have in common: two states, and Lua code that sends values from one to
+ * the other. In the code of a test:
  *   send(f, ...)           the results of f, run in the worker; errors are raised
  *   refusal(f, ...)        the message of the refusal
- *   process                true: the worker is another process, as far as the codec is concerned
+ *   process                true: the worker is another process, as far as the codec cares
  *   check(condition, ...)  like assert
  *   renew()                closes the worker; the next send starts another
- *   scale                  by what large sizes are to be divided: an eager collector walks the stack
- *                          again and again
+ *   scale                  by what large sizes are to be divided: an eager collector walks the
+ *                          stack again and again
  *   preload(name, source)  package.preload in both states */
 #ifndef FUT_VM_CODEC_TEST_H
 #define FUT_VM_CODEC_TEST_H

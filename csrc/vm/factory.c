@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Factories: the inner function of `return function(_1, ...) return function() return _1, ... end
- * end` is replaced by the one that travels. Its upvalues then are the factory's parameters, so a
- * call gives it fresh cells, without loading the code again. */
+/* Factories: the inner function of `return function(_1, ...) return function() return _1, ...
+ * end end` is replaced by the one that travels. Its upvalues then are the factory's parameters,
+ * so a call gives it fresh cells, without loading the code again. */
 #include <lauxlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The format of encoded values. Flat bytes, written and read in one pass, for readers of the same
- * machine (byte order and sizes are its own).
+/* The format of encoded values. Flat bytes, written and read in one pass, for readers of the
+ * same machine (byte order and sizes are its own).
  *
  *   sequence  header value* global* NIL       header: varint, number of values * 4 + flags
  *   global    string value                    set in the reader's globals
@@ -35,15 +35,14 @@ enum fut_tag {
     FUT_TABLE_META = 1,
     FUT_TABLE_IDENTITY = 2,
 
-    FUT_TAG_FUNCTION =
-        FUT_TAG_TABLE + 4, /* ref index of the code, then its upvalues: each a cell
-                                           * or a value in a cell of its own */
-    FUT_TAG_PLAIN,         /* ref index of the code: no upvalue but the globals */
-    FUT_TAG_CELL,          /* a value, in a cell that several functions may share */
-    FUT_TAG_CELLREF,       /* offset of the CELL */
-    FUT_TAG_GLOBALS,       /* the table of globals */
-    FUT_TAG_MODULE,        /* name: length, bytes */
-    FUT_TAG_MEMBER,        /* name of a module and of its field, each length, bytes */
+    /* Ref index of the code, then its upvalues: each a cell or a value in a cell of its own. */
+    FUT_TAG_FUNCTION = FUT_TAG_TABLE + 4,
+    FUT_TAG_PLAIN,     /* ref index of the code: no upvalue but the globals */
+    FUT_TAG_CELL,      /* a value, in a cell that several functions may share */
+    FUT_TAG_CELLREF,   /* offset of the CELL */
+    FUT_TAG_GLOBALS,   /* the table of globals */
+    FUT_TAG_MODULE,    /* name: length, bytes */
+    FUT_TAG_MEMBER,    /* name of a module and of its field, each length, bytes */
     FUT_TAG_IDENTREF,  /* identity, offset: the table there gets this identity from here on */
     FUT_TAG_IDENTITY,  /* identity: the reader has that table */
     FUT_TAG_HANDLE,    /* ref index of the object */
@@ -79,7 +78,8 @@ static inline unsigned char *fut_put_varint(unsigned char *to, uint64_t v) {
     return to;
 }
 
-/* fut_get_varint(at, end, v): the address behind the varint, or NULL when it is cut or too long. */
+/* fut_get_varint(at, end, v): the address behind the varint, or NULL when it is cut or too
+ * long. */
 static inline const unsigned char *fut_get_varint(const unsigned char *at,
                                                   const unsigned char *end, uint64_t *v) {
     if (at < end && *at < 0x80) {

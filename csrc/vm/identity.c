@@ -20,8 +20,8 @@ static uint64_t new_uid(long pid) {
     return uid | 1;
 }
 
-/* A process made by fork has inherited uid and numbers. What it gives out from then on must not be
- * taken for what its parent or a sibling gave. */
+/* A process made by fork has inherited uid and numbers. What it gives out from then on must not
+ * be taken for what its parent or a sibling gave. */
 static void ensure_uid(struct fut_codec *c) {
     long pid = (long)getpid();
     if (c->uid != 0 && c->pid == pid) return;

@@ -9,13 +9,13 @@
 #include "base/err.h"
 #include "vm/codec.h"
 
-/* fut_loader_plain(c, L, code): pushes a closure of code without upvalues, or with _ENV alone, which
- * then is the table of globals; the same one each time. FUT_ENOMEM, FUT_ECORRUPT when Lua does not
- * take the bytes; nothing is pushed then. */
+/* fut_loader_plain(c, L, code): pushes a closure of code without upvalues, or with _ENV alone,
+ * which then is the table of globals; the same one each time. FUT_ENOMEM, FUT_ECORRUPT when Lua
+ * does not take the bytes; nothing is pushed then. */
 enum fut_err fut_loader_plain(struct fut_codec *c, lua_State *L, struct fut_code *code);
 
-/* fut_loader_closure(c, L, code): pushes a new closure, all of whose upvalues are nil, in cells of
- * its own. Errors as above. */
+/* fut_loader_closure(c, L, code): pushes a new closure, all of whose upvalues are nil, in cells
+ * of its own. Errors as above. */
 enum fut_err fut_loader_closure(struct fut_codec *c, lua_State *L, struct fut_code *code);
 
 /* fut_loader_forget(c, L): drops all codes. */

@@ -6,7 +6,7 @@
  * All of a state's life runs inside protected calls: an error in the libraries, in a task, in a
  * finalizer or for want of memory is an outcome, never an abort.
  *
- * A call payload starts with one byte, which says what follows: */
+ * A call payload starts with one byte, enum fut_call, which says what follows. */
 #ifndef FUT_VM_LUA_WORKER_H
 #define FUT_VM_LUA_WORKER_H
 
@@ -15,11 +15,13 @@
 #include "core/worker.h"
 
 enum fut_call {
-    FUT_CALL_ONE = 'c', /* a sequence: function, arguments. Outcome: a sequence of results */
-    FUT_CALL_CHUNK =
-        'k', /* a sequence: function; then a sequence of arguments per item. Outcome:
-                             per item a sequence, and a byte (fut_item) that says of what */
-    FUT_CALL_QUIET = 'q', /* like ONE, its results are dropped: initializers */
+    /* A sequence: function, arguments. Outcome: a sequence of results. */
+    FUT_CALL_ONE = 'c',
+    /* A sequence: function; then a sequence of arguments per item. Outcome: per item a
+     * sequence, and a byte (fut_item) that says of what. */
+    FUT_CALL_CHUNK = 'k',
+    /* Like ONE, but its results are dropped: initializers. */
+    FUT_CALL_QUIET = 'q',
 };
 
 enum fut_item {
@@ -28,7 +30,8 @@ enum fut_item {
     FUT_ITEM_TRANSFER = 't', /* the message why its results cannot travel */
 };
 
-/* What every worker of a pool starts with. The payloads come from the state that makes the pool. */
+/* What every worker of a pool starts with. The payloads come from the state that makes the
+ * pool. */
 struct fut_lua_config {
     struct fut_payload boot; /* a sequence: package.path, package.cpath, preload loaders */
     struct fut_payload initializer; /* a call, or empty */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_map: a hash map from 64-bit keys (addresses, hashes) to numbers below 2^48. Emptied in O(1):
- * each entry carries the generation in which it was written.
+/* fut_map: a hash map from 64-bit keys (addresses, hashes) to numbers below 2^48. Emptied in
+ * O(1): each entry carries the generation in which it was written.
  * STATE: zeroed memory is an empty map.
  * OWNERSHIP: owns its memory until fut_map_deinit.
  * THREADS: one at a time. */

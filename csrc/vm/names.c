@@ -106,8 +106,8 @@ static bool has_lua_loader(lua_State *L, int name) {
     return found;
 }
 
-/* package.searchpath(name, package[where]) finds a file. A string at the stack's top is the name;
- * package is below it. */
+/* package.searchpath(name, package[where]) finds a file. A string at the stack's top is the
+ * name; package is below it. */
 static bool has_file(lua_State *L, int package, int name, const char *where) {
     int top = lua_gettop(L);
     bool found = false;
@@ -135,8 +135,8 @@ static bool find_loader(struct fut_codec *c, lua_State *L, int name) {
     return found;
 }
 
-/* Whether another state can require the module named at index `name`. Looked up once: the search
- * goes to the disk. */
+/* Whether another state can require the module named at index `name`. Looked up once: the
+ * search goes to the disk. */
 static bool is_findable(struct fut_codec *c, lua_State *L, int name) {
     name = lua_absindex(L, name);
     fut_codec_push(c, L, FUT_REF_FINDABLE);

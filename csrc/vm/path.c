@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where in a value the encoder is: "argument 2.rows[7].cb, upvalue 'sock'". Read from the frames,
- * and from the keys on the Lua stack, only when something is refused. */
+/* Where in a value the encoder is: "argument 2.rows[7].cb, upvalue 'sock'". Read from the
+ * frames, and from the keys on the Lua stack, only when something is refused. */
 #include <ctype.h>
 #include <lauxlib.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 /* Deep paths show their ends only. */
 enum { HEAD_FRAMES = 12, TAIL_FRAMES = 12, KEY_MAX = 40 };
 
-/* The path while it is written. What a buffer holds is on the stack's top: all that is pushed in
- * between must be gone before something is added. */
+/* The path while it is written. What a buffer holds is on the stack's top: all that is pushed
+ * in between must be gone before something is added. */
 struct path {
     lua_State *L;
     luaL_Buffer b;

@@ -9,14 +9,14 @@
 #include "core/outcome.h"
 #include "core/payload.h"
 
-/* fut_run(L, call, process, out): runs the call and puts its outcome into the empty `out`: results,
- * the error value with a traceback, or a failure (a value that cannot travel, no memory). Never
- * raises. Leaves the stack of L as it was. */
+/* fut_run(L, call, process, out): runs the call and puts its outcome into the empty `out`:
+ * results, the error value with a traceback, or a failure (a value that cannot travel, no
+ * memory). Never raises. Leaves the stack of L as it was. */
 void fut_run(lua_State *L, const struct fut_payload *call, bool process,
              struct fut_outcome *out);
 
-/* fut_error_text(L, index): pushes a string that shows the error value at index, whatever it is; a
- * failing __tostring is no obstacle. May raise memory errors only. */
+/* fut_error_text(L, index): pushes a string that shows the error value at index, whatever it
+ * is; a failing __tostring is no obstacle. May raise memory errors only. */
 const char *fut_error_text(lua_State *L, int index);
 
 #endif
