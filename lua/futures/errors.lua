@@ -6,7 +6,8 @@
 
 local errors = {}
 
-local parents = {} -- class → the class above it; an entry for every error class, `false` at the root
+-- class → the class above it; an entry for every error class, `false` at the root
+local parents = {}
 
 local function describe(self)
     return self.name .. ": " .. tostring(self.message)

@@ -5,10 +5,11 @@
 local core = require "futures.core"
 local errors = require "futures.errors"
 local executor = require "futures.executor"
+local version = require "futures.version"
 local waiting = require "futures.waiting"
 
 local futures = {
-    _VERSION = "0.1.0",
+    _VERSION = version,
 
     ThreadPoolExecutor = executor.ThreadPoolExecutor,
     Future = core.Future,

@@ -90,8 +90,8 @@ local function raise_timeout(state)
     error(errors.new(errors.TimeoutError, message), 0)
 end
 
--- The position of the next future that is done, or nil at the end, which a callback may bring about
--- while this waits.
+-- The position of the next future that is done, or nil at the end, which a callback may bring
+-- about while this waits.
 local function next_done(state)
     if state.left == 0 then return nil end
     local left = state.deadline and state.deadline - core.monotonic()

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 ---@meta futures
--- The types and texts of the public API, for editors and for `./dev doc`. Never loaded: most of these
--- functions are C.
+-- The types and texts of the public API, for editors and for `./dev doc`. Never loaded: most of
+-- these functions are C.
 
 --- Concurrency for Lua 5.4: executors that run functions in threads, and futures of their
 --- results.

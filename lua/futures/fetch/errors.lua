@@ -27,7 +27,7 @@ local errors = require "futures.errors"
 ---@field bytes integer of its body, as far as it came
 ---@field retryable boolean may the same request succeed in a moment?
 ---@field code? integer libcurl's number, where the failure is libcurl's
----@field phase? string of a timeout: connect, first_byte, body or deadline
+---@field phase? string of a timeout: connect, first_byte or body
 local FetchError = errors.subclass(errors.Error, "FetchError")
 
 return { FetchError = FetchError }

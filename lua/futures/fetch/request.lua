@@ -5,10 +5,9 @@
 local core = require "futures.fetch.core"
 local body = require "futures.fetch.body"
 local fields = require "futures.fetch.fields"
+local version = require "futures.version"
 
 local request = {}
-
-local VERSION = "0.1.0"
 
 -- Each takes the flat request, the value and all options; it returns what is wrong, or nothing.
 local options = {}
@@ -304,7 +303,7 @@ end
 ---@return string|nil problem
 ---@return string|nil kind
 function request.flatten(url, opts)
-    local flat = { headers = {}, user_agent = "lua-futures/" .. VERSION }
+    local flat = { headers = {}, user_agent = "lua-futures/" .. version }
     if type(url) ~= "string" then
         return nil, 1, expected("string", url)
     elseif opts ~= nil and type(opts) ~= "table" then
