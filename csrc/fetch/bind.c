@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "fetch/handle.h"
-#include "fetch/interrupt.h"
 #include "fetch/url.h"
+#include "vm/interrupt.h"
 
 #define HANDLE_TYPE "futures.fetch.handle"
 #define TRANSFER_TYPE "futures.fetch.transfer"
@@ -54,22 +54,31 @@ static struct fut_handle *handle_of(lua_State *L) {
     return handle;
 }
 
-static bool is_interrupted(void *context) {
-    return fut_interrupt_pending(context);
+/* Where Ctrl-C leaves its hook, whatever coroutine calls. */
+static lua_State *main_coroutine(lua_State *L) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    lua_State *main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    return main;
+}
+
+static bool is_interrupted(void *main) {
+    return fut_interrupt_due(main);
 }
 
 /* perform(request) → true, response or false, failure: plain tables. Blocks. */
 static int l_perform(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    lua_State *main = main_coroutine(L);
     struct fut_handle *handle = handle_of(L);
     struct fut_transfer *transfer = new_empty(L, sizeof *transfer, TRANSFER_TYPE);
     fut_request_init(&transfer->request);
     fut_bind_read_request(L, 1, &transfer->request);
     luaL_checkstack(L, LUA_MINSTACK, NULL);
-    if (!fut_handle_run(handle, transfer, is_interrupted, L)) {
+    if (!fut_handle_run(handle, transfer, is_interrupted, main)) {
         fut_transfer_deinit(transfer);
-        return fut_interrupt_raise(L);
+        return fut_interrupt_raise(L, main);
     }
     int results = fut_bind_push_outcome(L, transfer);
     fut_transfer_deinit(transfer); /* not when the collector comes to it: bodies are large */
@@ -137,6 +146,7 @@ int luaopen_futures_fetch_core(lua_State *L) {
     pthread_once(&once, global_init);
     if (global_result != CURLE_OK)
         return luaL_error(L, "libcurl: %s", curl_easy_strerror(global_result));
+    fut_interrupt_open(L);
     new_type(L, HANDLE_TYPE, handle_gc);
     new_type(L, TRANSFER_TYPE, transfer_gc);
     new_type(L, URL_TYPE, url_gc);

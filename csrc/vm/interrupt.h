@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Ctrl-C. lua.c's signal handler sets a debug hook on the main coroutine of its state, which
- * raises `interrupted!` at the next instruction. A wait in C has no next instruction, and a
- * wait inside a coroutine would not see the hook at all: so waits look for it here.
+/* Ctrl-C, for both modules: this file needs nothing but Lua. lua.c's signal handler sets a
+ * debug hook on the main coroutine of its state, which raises `interrupted!` at the next
+ * instruction. A wait in C has no next instruction, and a wait inside a coroutine would not see
+ * the hook at all: so waits look for it here.
  * THREADS: that of the lua_State. */
 #ifndef FUT_VM_INTERRUPT_H
 #define FUT_VM_INTERRUPT_H
