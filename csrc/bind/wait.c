@@ -58,23 +58,25 @@ static void wait_for_failure(struct fut_watches *ws, lua_State *L, int array,
     }
 }
 
+enum wait_mode { ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION };
+
 /* wait(array, timeout, mode) -> done, not_done */
 static int futures_wait(lua_State *L) {
     static const char *const modes[] = {"ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION",
                                         NULL};
     fut_time deadline = fut_check_timeout(L, 2, 2, "wait");
-    int mode = luaL_checkoption(L, 3, "ALL_COMPLETED", modes);
+    enum wait_mode mode = (enum wait_mode)luaL_checkoption(L, 3, modes[ALL_COMPLETED], modes);
     lua_settop(L, 3);
     struct fut_watches *ws = fut_watches_new(L, fut_home_of(L));
     watch_all(L, ws);
     size_t n = ws->pending;
-    if (mode == 2 && n > 0)
+    if (mode == FIRST_EXCEPTION && n > 0)
         wait_for_failure(ws, L, 1, deadline);
     else
-        fut_watches_wait(ws, L, mode == 0 || n == 0 ? n : 1, deadline);
+        fut_watches_wait(ws, L, mode == ALL_COMPLETED || n == 0 ? n : 1, deadline);
     fut_watches_stop(ws);
-    lua_createtable(L, mode == 0 ? (int)n : 0, 0); /* 5 */
-    lua_newtable(L);                               /* 6 */
+    lua_createtable(L, mode == ALL_COMPLETED ? (int)n : 0, 0); /* 5 */
+    lua_newtable(L);                                           /* 6 */
     lua_Integer counts[2] = {0, 0};
     for (lua_Integer i = 1; i <= (lua_Integer)n; i++) {
         lua_rawgeti(L, 1, i);
