@@ -41,6 +41,14 @@ void fut_free(void *block) {
     free(block);
 }
 
+char *fut_strndup(const char *text, size_t n) {
+    char *copy = n < (size_t)-1 ? fut_alloc(n + 1) : NULL;
+    if (!copy) return NULL;
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    return copy;
+}
+
 char *fut_strdup(const char *text) {
     size_t size = strlen(text) + 1;
     char *copy = fut_alloc(size);

@@ -22,6 +22,9 @@ void *fut_realloc(void *block, size_t size);
 /* fut_free(block): takes back what the calls above gave; NULL is fine. */
 void fut_free(void *block);
 
+/* fut_strndup(text, n): a copy of n bytes and a zero, or NULL. */
+char *fut_strndup(const char *text, size_t n);
+
 /* fut_strdup(text): a copy to be freed with fut_free, or NULL. */
 char *fut_strdup(const char *text);
 

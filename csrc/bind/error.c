@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <sys/wait.h>
 
 /* The registry key of the module futures.errors. */
 static const char errors_key;
@@ -44,10 +45,20 @@ int fut_error_raise(lua_State *L, const char *class, const char *format, ...) {
     return lua_error(L);
 }
 
-static void push_broken(lua_State *L, const char *why) {
-    fut_error_push(L, "BrokenThreadPool",
+static void push_broken(lua_State *L, bool process, const char *why) {
+    fut_error_push(L, process ? "BrokenProcessPool" : "BrokenThreadPool",
                    "the pool is broken: an initializer or the start of a worker failed: %s",
                    why ? why : "unknown reason");
+}
+
+/* The worker died: the object has its pid, and its exit code or the signal that ended it. */
+static void push_lost(lua_State *L, const struct fut_outcome *o, const char *text) {
+    fut_error_push(L, "WorkerLostError", "%s", text);
+    lua_pushinteger(L, o->pid);
+    lua_setfield(L, -2, "pid");
+    bool signalled = WIFSIGNALED(o->status);
+    lua_pushinteger(L, signalled ? WTERMSIG(o->status) : WEXITSTATUS(o->status));
+    lua_setfield(L, -2, signalled ? "signal" : "exitcode");
 }
 
 /* Hands a text from fut_alloc to Lua. It goes by way of the C stack, cut to what fits there,
@@ -63,7 +74,7 @@ static void push_text(lua_State *L, char *text) {
 int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err) {
     if (err == FUT_EBROKEN) {
         push_text(L, ex->ops->broken(ex));
-        push_broken(L, lua_tostring(L, -1));
+        push_broken(L, ex->process, lua_tostring(L, -1));
         return lua_error(L);
     }
     if (err == FUT_ECLOSED)
@@ -72,11 +83,14 @@ int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err e
     return fut_error_raise(L, "Error", "%s", fut_err_text(err));
 }
 
-void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome) {
+void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome, bool process) {
     const char *text = outcome->text ? outcome->text : fut_err_text(outcome->err);
     switch (outcome->err) {
     case FUT_EBROKEN:
-        push_broken(L, text);
+        push_broken(L, process, text);
+        break;
+    case FUT_ELOST:
+        push_lost(L, outcome, text);
         break;
     case FUT_ETRANSFER:
         fut_error_push(L, "TransferError", "%s", text);

@@ -44,8 +44,12 @@ void fut_future_keep(lua_State *L, int index, int n) {
     lua_setiuservalue(L, index, 1);
 }
 
+/* In place of the number of kept values: they could not be rebuilt here, and what is kept is the error
+ * that this raised. */
+enum { NOT_REBUILT = -1 };
+
 /* Pushes the kept values, or nothing and -1 when there are none. */
-static int push_kept(lua_State *L, int index) {
+static int push_kept(lua_State *L, int index, bool *failed) {
     if (lua_getiuservalue(L, index, 1) != LUA_TTABLE) {
         lua_pop(L, 1);
         return -1;
@@ -54,35 +58,64 @@ static int push_kept(lua_State *L, int index) {
     lua_getfield(L, kept, "n");
     int n = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
+    if (n == NOT_REBUILT) {
+        *failed = true;
+        n = 1;
+    }
     luaL_checkstack(L, n, "too many results");
     for (int i = 1; i <= n; i++) lua_rawgeti(L, kept, i);
     lua_remove(L, kept);
     return n;
 }
 
-static int decode(lua_State *L, const struct fut_payload *payload) {
+static bool is_process(struct fut_future *f) {
+    const struct fut_task *t = fut_task_of(f);
+    return t && t->executor->process;
+}
+
+static int decode(lua_State *L, struct fut_future *f) {
     struct fut_decoder d;
     int n;
-    fut_decoder_init(&d, payload, (struct fut_route){.home = true});
+    fut_decoder_init(&d, &f->outcome.payload,
+                     (struct fut_route){.home = true, .process = is_process(f)});
     if (fut_decoder_sequence(&d, L, &n) != FUT_OK)
         return fut_error_raise(L, "TransferError", "cannot decode the outcome: %s", d.message);
     return n;
 }
 
-static int push_payload(lua_State *L, int index, const struct fut_payload *payload) {
-    int n = decode(L, payload);
-    if (fut_payload_plain(payload)) return n; /* decoding again gives the same values */
-    fut_future_keep(L, index, n);
-    return push_kept(L, index);
+static int decode_protected(lua_State *L) {
+    struct fut_future *f = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    return decode(L, f);
 }
 
-static int push_failure(lua_State *L, int index, const struct fut_outcome *o) {
+/* Rebuilding may run other code: modules are required, __persist closures called. Their error is then
+ * the outcome here; only a lack of memory is worth another try. */
+static int push_rebuilt(lua_State *L, int index, struct fut_future *f, bool *failed) {
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, decode_protected);
+    lua_pushlightuserdata(L, f);
+    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    if (status == LUA_ERRMEM) return lua_error(L);
+    fut_future_keep(L, index, lua_gettop(L) - top);
+    if (status != LUA_OK) {
+        lua_getiuservalue(L, index, 1);
+        lua_pushinteger(L, NOT_REBUILT);
+        lua_setfield(L, -2, "n");
+        lua_pop(L, 1);
+    }
+    return push_kept(L, index, failed);
+}
+
+static int push_failure(lua_State *L, int index, struct fut_future *f, bool *failed) {
+    const struct fut_outcome *o = &f->outcome;
+    *failed = true;
     if (o->kind == FUT_OUTCOME_FAILURE)
-        fut_error_push_failure(L, o);
+        fut_error_push_failure(L, o, is_process(f));
     else
         fut_error_push(L, "TransferError", "%s", o->text ? o->text : "not enough memory");
     fut_future_keep(L, index, 1);
-    return push_kept(L, index);
+    return push_kept(L, index, failed);
 }
 
 int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
@@ -95,12 +128,13 @@ int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
     }
     const struct fut_outcome *o = &f->outcome;
     *failed = fut_outcome_is_error(o);
-    int n = push_kept(L, index);
+    int n = push_kept(L, index, failed);
     if (n >= 0) return n;
-    if (o->kind == FUT_OUTCOME_VALUES || o->kind == FUT_OUTCOME_ERROR || o->payload.len > 0)
-        return push_payload(L, index, &o->payload);
-    *failed = true;
-    return push_failure(L, index, o);
+    bool has_payload =
+        o->kind == FUT_OUTCOME_VALUES || o->kind == FUT_OUTCOME_ERROR || o->payload.len > 0;
+    if (!has_payload) return push_failure(L, index, f, failed);
+    if (fut_payload_plain(&o->payload)) return decode(L, f); /* again gives the same values */
+    return push_rebuilt(L, index, f, failed);
 }
 
 /* ---- waiting ---- */

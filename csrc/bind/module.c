@@ -114,6 +114,7 @@ int luaopen_futures_core(lua_State *L) {
     lua_newtable(L);
     fut_home_set_functions(L, functions);
     fut_executor_open(L);
+    fut_pools_open(L);
     fut_gather_open(L);
     fut_watches_open(L);
     fut_wait_open(L);

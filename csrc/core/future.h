@@ -65,6 +65,9 @@ static inline bool fut_future_done(const struct fut_future *f) {
 /* fut_future_start(f): pending -> running; false when it is in another state. */
 bool fut_future_start(struct fut_future *f);
 
+/* fut_future_unstart(f): running -> pending, for a task that its worker will not run after all. */
+void fut_future_unstart(struct fut_future *f);
+
 /* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells
  * the watchers. False when somebody else settled or cancelled it first (outcome is untouched
  * then). */

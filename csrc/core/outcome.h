@@ -22,6 +22,7 @@ struct fut_outcome {
     unsigned char kind; /* enum fut_outcome_kind */
     bool failed;        /* LOCAL only: an error, not values */
     enum fut_err err;   /* FAILURE only */
+    int pid, status;    /* FAILURE with FUT_ELOST: the worker, and what waitpid said of it */
     char *text;         /* from fut_alloc, or NULL */
     struct fut_payload payload;
 };
@@ -39,6 +40,8 @@ static inline void fut_outcome_move(struct fut_outcome *to, struct fut_outcome *
     to->kind = from->kind;
     to->failed = from->failed;
     to->err = from->err;
+    to->pid = from->pid;
+    to->status = from->status;
     to->text = from->text;
     fut_payload_move(&to->payload, &from->payload);
     from->text = NULL;

@@ -27,6 +27,19 @@ static inline void fut_queue_push(struct fut_queue *q, struct fut_task *t) {
     q->length++;
 }
 
+/* fut_queue_push_front(q, t): t is the next to be popped. */
+static inline void fut_queue_push_front(struct fut_queue *q, struct fut_task *t) {
+    t->prev = NULL;
+    t->next = q->first;
+    if (q->first)
+        q->first->prev = t;
+    else
+        q->last = t;
+    q->first = t;
+    t->queued = true;
+    q->length++;
+}
+
 /* fut_queue_remove(q, t): t, which is in q, out of it. */
 static inline void fut_queue_remove(struct fut_queue *q, struct fut_task *t) {
     if (t->prev)

@@ -96,15 +96,19 @@ static unsigned char *put(unsigned char *to, const void *bytes, size_t len) {
     return to + len;
 }
 
+uint64_t fut_code_next_id(void) {
+    static atomic_uint_least64_t last_id;
+    return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+}
+
 /* One block: the struct, then names, factory and bytes. */
 static struct fut_code *assemble(const struct parts *p, const unsigned char *bytes,
                                  size_t len) {
-    static atomic_uint_least64_t last_id;
     struct fut_code *c = fut_zalloc(sizeof *c + p->sorted.len + p->factory.len + len);
     if (!c) return NULL;
     unsigned char *to = (unsigned char *)(c + 1);
     fut_object_init(&c->object, &fut_code_type);
-    c->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    c->id = fut_code_next_id();
     c->hash = fut_code_hash(bytes, len);
     c->nups = (unsigned char)p->nups;
     c->env = p->env;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "core/object.h"
 
@@ -43,6 +44,16 @@ extern const struct fut_object_type fut_code_type;
 /* fut_code_new(L, index, bytes, len): code of the Lua function at index, whose dump the bytes
  * are, with a count for the caller; NULL when memory is short. May raise a Lua memory error. */
 struct fut_code *fut_code_new(lua_State *L, int index, const unsigned char *bytes, size_t len);
+
+/* fut_code_next_id(): an id that no code of this process has had. */
+uint64_t fut_code_next_id(void);
+
+/* fut_code_pack(ref, out), fut_code_unpack(bytes, len, out), fut_code_ref_id(ref): code on its way to a
+ * process that was forked from this one (core/worker.h). Unpack trusts the bytes but for their
+ * lengths: bytecode flows from the parent to its workers only. */
+uint64_t fut_code_ref_id(const struct fut_object *ref);
+enum fut_err fut_code_pack(const struct fut_object *ref, struct fut_buf *out);
+enum fut_err fut_code_unpack(const unsigned char *bytes, size_t len, struct fut_object **out);
 
 /* fut_code_hash(bytes, len): what is in `hash`. */
 uint64_t fut_code_hash(const unsigned char *bytes, size_t len);

@@ -3,8 +3,14 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "vm/code.h"
 #include "vm/decode.h"
 #include "vm/run.h"
 
@@ -12,6 +18,7 @@ struct fut_worker {
     lua_State *L;
     struct fut_worker_info info;
     const struct fut_lua_config *config;
+    bool process; /* in a process of its own */
 };
 
 /* The registry key of the worker in its state. */
@@ -22,6 +29,32 @@ const struct fut_worker_info *fut_lua_worker_info(lua_State *L) {
     const struct fut_worker *w = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return w ? &w->info : NULL;
+}
+
+/* os.exit in a worker process ends that, and nothing else: what the program had registered with atexit
+ * is the program's. */
+static int exit_process(lua_State *L) {
+    int status = lua_isboolean(L, 1) ? (lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE)
+                                     : (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+    fflush(NULL);
+    _exit(status);
+}
+
+/* Lua seeds from the time and from addresses, which are the same in processes forked in one second. */
+static void seed_random(lua_State *L) {
+    lua_Integer seed[2] = {(lua_Integer)getpid(), (lua_Integer)fut_now()};
+    FILE *file = fopen("/dev/urandom", "rb");
+    if (file) {
+        size_t read = fread(seed, 1, sizeof seed, file);
+        (void)read; /* less than that is still different from pid and time */
+        fclose(file);
+    }
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, seed[0]);
+    lua_pushinteger(L, seed[1]);
+    lua_call(L, 2, 0);
+    lua_pop(L, 1);
 }
 
 /* os.exit in a thread would end all tasks of all workers, and the program. */
@@ -51,8 +84,9 @@ static int boot(lua_State *L) {
     lua_pushlightuserdata(L, w);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &worker_key);
     lua_getglobal(L, "os");
-    lua_pushcfunction(L, refuse_exit);
+    lua_pushcfunction(L, w->process ? exit_process : refuse_exit);
     lua_setfield(L, -2, "exit");
+    if (w->process) seed_random(L);
     struct fut_decoder d;
     int n, first = lua_gettop(L) + 1;
     fut_decoder_init(&d, &w->config->boot, (struct fut_route){0});
@@ -108,6 +142,7 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
     if (!w) return FUT_ENOMEM;
     w->config = config;
     w->info = *info;
+    w->process = strcmp(info->kind, "process") == 0;
     w->L = luaL_newstate();
     enum fut_err err = w->L ? FUT_OK : FUT_ENOMEM;
     if (w->L) {
@@ -128,7 +163,7 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
 
 static void worker_run(struct fut_worker *w, const struct fut_payload *call,
                        struct fut_outcome *out) {
-    fut_run(w->L, call, false, out);
+    fut_run(w->L, call, w->process, out);
 }
 
 struct fut_lua_config *fut_lua_config_new(void) {
@@ -148,4 +183,7 @@ const struct fut_worker_type fut_lua_worker_type = {
     .run = worker_run,
     .close = worker_close,
     .config_free = config_free,
+    .ref_id = fut_code_ref_id,
+    .pack = fut_code_pack,
+    .unpack = fut_code_unpack,
 };
