@@ -25,7 +25,7 @@ struct fut_bytecode_inner {
     const unsigned char *at, *end;
 };
 
-enum { FUT_UPVALUE_BYTES = 3, FUT_FACTORY_UPVALUES = 200 };
+enum { FUT_FACTORY_UPVALUES = 200 };
 
 /* fut_bytecode_known(L, known): whether the running Lua writes what this file reads (a sample is
  * dumped and read once per process). If not, nothing is known about globals and there are no

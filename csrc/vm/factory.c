@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vm/bytecode.h"
+#include "vm/proto.h"
 
 /* Pushes the factory with n parameters and the inner function of the template. */
 static bool push_template(lua_State *L, unsigned n) {
