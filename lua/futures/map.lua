@@ -95,16 +95,15 @@ end
 local function next_done(state)
     if state.left == 0 then return nil end
     local left = state.deadline and state.deadline - core.monotonic()
-    local position, done = state.next, nil
+    local position
     if state.watches then
         position = state.watches:next(left)
-        done = position ~= nil
     else
-        done = state.futures[position]:_wait(left)
-        state.next = position + 1
+        position = state.futures[state.next]:_wait(left) and state.next
+        state.next = state.next + 1
     end
     if state.left == 0 then return nil end
-    return done and position or raise_timeout(state)
+    return position or raise_timeout(state)
 end
 
 local function advance(object)
