@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Argument checks with the wording of Lua's own: "bad argument #n to 'name' (...)".
 
+local core = require "futures.core"
+
 local check = {}
 
 --- Raises misuse at the caller of the function that calls this one; `up` more levels further
@@ -13,6 +15,7 @@ end
 function check.shown(value)
     if math.type(value) then return tostring(value) end
     if type(value) == "string" then return ("string %q"):format(value) end
+    if core.isfuture(value) then return "a future" end
     return value == nil and "nil" or type(value)
 end
 

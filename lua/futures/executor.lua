@@ -123,6 +123,10 @@ function executor.ThreadPoolExecutor(options)
         end
         options = { max_workers = workers }
     end
+    if options.ThreadPoolExecutor then
+        check.misuse(1, "ThreadPoolExecutor",
+            "number or table of options expected, got the module: call it with '.', not ':'")
+    end
     options = check.options(options, thread_options, 1, "ThreadPoolExecutor")
     local workers = options.max_workers or math.min(32, core.cpu_count() + 4)
     if workers > MAX_WORKERS then

@@ -16,13 +16,21 @@ local Map = {}
 -- The state behind a map object; weak keys, so it goes with the object.
 local states = setmetatable({}, { __mode = "k" })
 
+-- What is wrong with a value as a source, or nil.
+local function source_problem(source)
+    if check.callable(source) then return nil end
+    if type(source) ~= "table" then return check.shown(source) end
+    local is_map = not getmetatable(source) and source[1] == nil and next(source) ~= nil
+    return is_map and "a table without [1] (options go to 'with')" or nil
+end
+
 --- Checks the sources of a map call; misuse is raised at the caller of the caller.
 function Map.check_sources(sources)
-    if #sources == 0 then check.misuse(2, "map", "a source expected, got none", 1) end
-    for i, source in ipairs(sources) do
-        if type(source) ~= "table" and not check.callable(source) then
-            check.misuse(i + 1, "map",
-                "array or callable value expected, got " .. check.shown(source), 1)
+    if sources.n == 0 then check.misuse(2, "map", "a source expected, got none", 1) end
+    for i = 1, sources.n do
+        local problem = source_problem(sources[i])
+        if problem then
+            check.misuse(i + 1, "map", "array or callable value expected, got " .. problem, 1)
         end
     end
 end
@@ -124,6 +132,7 @@ end
 --- Cancels what has not started; the iteration is at its end. Also when a loop is left early.
 function Map.close(self)
     local state = states[self]
+    if not state then check.misuse(1, "close", "map expected, got " .. check.shown(self)) end
     core.map.stop(self)
     state.ended, state.closed = true, true
     if state.watches then state.watches:stop() end
@@ -135,6 +144,9 @@ end
 --- The first result of each item, by index, and their number `n`. Raises the first error, then
 --- cancels the rest.
 function Map.totable(self)
+    if not states[self] then
+        check.misuse(1, "totable", "map expected, got " .. check.shown(self))
+    end
     local closing <close> = self -- luacheck: ignore 211
     local results = { n = 0 }
     for index, first in self do
