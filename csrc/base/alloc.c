@@ -1,40 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Allocations until the injected failure; 0 means none is injected, which is the only value
- * that production code ever sees. Relaxed: a test sets it before the threads that it is meant
- * for. */
-static atomic_long fail_after;
+#include "base/fault.h"
 
-static int must_fail(void) {
-    long left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    /* Exchanged, not subtracted: two threads that see a 2 would make it a 0, which is
-     * "none". */
-    while (left > 1 &&
-           !atomic_compare_exchange_weak_explicit(&fail_after, &left, left - 1,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        continue;
-    return left == 1; /* and stays there: all later ones fail too */
-}
+static struct fut_fault fault;
 
 void *fut_alloc(size_t size) {
-    return must_fail() ? NULL : malloc(size);
+    return fut_fault_hit(&fault) ? NULL : malloc(size);
 }
 
 void *fut_zalloc(size_t size) {
-    return must_fail() ? NULL : calloc(1, size);
+    return fut_fault_hit(&fault) ? NULL : calloc(1, size);
 }
 
 void *fut_alloc_aligned(size_t alignment, size_t size) {
-    return must_fail() ? NULL : aligned_alloc(alignment, size);
+    return fut_fault_hit(&fault) ? NULL : aligned_alloc(alignment, size);
 }
 
 void *fut_realloc(void *block, size_t size) {
-    return must_fail() ? NULL : realloc(block, size);
+    return fut_fault_hit(&fault) ? NULL : realloc(block, size);
 }
 
 void fut_free(void *block) {
@@ -56,5 +43,5 @@ char *fut_strdup(const char *text) {
 }
 
 void fut_alloc_fail_after(long n) {
-    atomic_store_explicit(&fail_after, n, memory_order_relaxed);
+    fut_fault_after(&fault, n);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 const char *fut_err_text(enum fut_err err) {
     switch (err) {
     case FUT_OK:

@@ -4,9 +4,6 @@
 #ifndef FUT_BASE_ERR_H
 #define FUT_BASE_ERR_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
 enum fut_err {
     FUT_OK = 0,
     FUT_ENOMEM,    /* an allocation failed */

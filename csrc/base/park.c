@@ -4,15 +4,14 @@
 #include <errno.h>
 #include <time.h>
 
-enum { EMPTY = 0, TOKEN = 1, PARKED = -1 };
-
 void fut_parker_init(struct fut_parker *p) {
-    atomic_init(&p->state, EMPTY);
+    atomic_init(&p->state, FUT_PARKER_EMPTY);
 }
 
 static bool take_token(struct fut_parker *p) {
     /* acquire pairs with the release in fut_unpark: what the waker wrote is visible here */
-    return atomic_exchange_explicit(&p->state, EMPTY, memory_order_acquire) == TOKEN;
+    return atomic_exchange_explicit(&p->state, FUT_PARKER_EMPTY, memory_order_acquire) ==
+           FUT_PARKER_TOKEN;
 }
 
 #ifdef __linux__
@@ -30,14 +29,15 @@ static void futex_wait(atomic_int *word, int expected, fut_time deadline) {
 }
 
 bool fut_park(struct fut_parker *p, fut_time deadline) {
-    int expected = EMPTY;
-    if (atomic_compare_exchange_strong(&p->state, &expected, PARKED))
-        futex_wait(&p->state, PARKED, deadline);
+    int expected = FUT_PARKER_EMPTY;
+    if (atomic_compare_exchange_strong(&p->state, &expected, FUT_PARKER_PARKED))
+        futex_wait(&p->state, FUT_PARKER_PARKED, deadline);
     return take_token(p);
 }
 
 void fut_unpark(struct fut_parker *p) {
-    if (atomic_exchange_explicit(&p->state, TOKEN, memory_order_acq_rel) == PARKED)
+    if (atomic_exchange_explicit(&p->state, FUT_PARKER_TOKEN, memory_order_acq_rel) ==
+        FUT_PARKER_PARKED)
         syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
@@ -56,14 +56,14 @@ bool fut_park(struct fut_parker *p, fut_time deadline) {
     fut_time left = deadline - fut_now();
     if (left > SLICE_MS * FUT_MS) left = SLICE_MS * FUT_MS;
     pthread_mutex_lock(&mutex);
-    int expected = EMPTY;
-    if (left > 0 && atomic_compare_exchange_strong(&p->state, &expected, PARKED)) {
+    int expected = FUT_PARKER_EMPTY;
+    if (left > 0 && atomic_compare_exchange_strong(&p->state, &expected, FUT_PARKER_PARKED)) {
         struct timespec t;
         clock_gettime(CLOCK_REALTIME, &t);
         fut_time until = (fut_time)t.tv_sec * FUT_SECOND + t.tv_nsec + left;
         t.tv_sec = until / FUT_SECOND;
         t.tv_nsec = until % FUT_SECOND;
-        while (atomic_load(&p->state) == PARKED)
+        while (atomic_load(&p->state) == FUT_PARKER_PARKED)
             if (pthread_cond_timedwait(&cond, &mutex, &t) != 0) break;
     }
     bool token = take_token(p);
@@ -72,7 +72,9 @@ bool fut_park(struct fut_parker *p, fut_time deadline) {
 }
 
 void fut_unpark(struct fut_parker *p) {
-    if (atomic_exchange_explicit(&p->state, TOKEN, memory_order_acq_rel) != PARKED) return;
+    if (atomic_exchange_explicit(&p->state, FUT_PARKER_TOKEN, memory_order_acq_rel) !=
+        FUT_PARKER_PARKED)
+        return;
     pthread_mutex_lock(&mutex);
     pthread_cond_broadcast(&cond);
     pthread_mutex_unlock(&mutex);

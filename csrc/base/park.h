@@ -2,7 +2,7 @@
 /* fut_parker: one thread sleeps on it, any thread wakes it. A wake-up that comes first is kept,
  * so none is lost; several become one.
  *
- * STATE: a word with three values: empty, token (a wake-up is kept), parked (the owner sleeps).
+ * STATE: one word, enum fut_parker_state.
  * BLOCKING: fut_park only. It returns on a wake-up, on the deadline and on a signal (EINTR;
  * without a deadline not when its handler was installed with SA_RESTART), and may return for no
  * reason: callers look at what they wait for and park again. A pthread condition would not do:
@@ -16,6 +16,12 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+
+enum fut_parker_state {
+    FUT_PARKER_EMPTY = 0,
+    FUT_PARKER_TOKEN = 1,   /* a wake-up is kept */
+    FUT_PARKER_PARKED = -1, /* the owner sleeps */
+};
 
 struct fut_parker {
     atomic_int state;
@@ -34,7 +40,7 @@ void fut_unpark(struct fut_parker *p);
 
 /* fut_parker_poll(p): true when a wake-up is kept; does not take it. For spinning. */
 static inline bool fut_parker_poll(const struct fut_parker *p) {
-    return atomic_load_explicit(&p->state, memory_order_relaxed) == 1;
+    return atomic_load_explicit(&p->state, memory_order_relaxed) == FUT_PARKER_TOKEN;
 }
 
 /* fut_pause(): tells the processor that this is a spin loop. */

@@ -11,8 +11,8 @@ fut_time fut_spin_until(struct fut_spin *s) {
     return fut_now() + s->budget_us * (FUT_MS / 1000);
 }
 
-void fut_spin_learn(struct fut_spin *s, int found) {
-    int us = found ? s->budget_us * 2 : s->budget_us / 2;
+void fut_spin_learn(struct fut_spin *s, bool found) {
     if (s->budget_us == 0) return; /* it has not been used yet */
+    int us = found ? s->budget_us * 2 : s->budget_us / 2;
     s->budget_us = us > MOST_US ? MOST_US : us < LEAST_US ? LEAST_US : us;
 }

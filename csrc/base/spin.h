@@ -8,6 +8,8 @@
 #ifndef FUT_BASE_SPIN_H
 #define FUT_BASE_SPIN_H
 
+#include <stdbool.h>
+
 #include "base/clock.h"
 
 struct fut_spin {
@@ -20,7 +22,7 @@ fut_time fut_spin_until(struct fut_spin *s);
 
 /* fut_spin_learn(s, found): the budget for next time. Also for a sleep after a vain spin: one
  * that was shorter than FUT_SPIN_SHORT shows that a longer spin would have found. */
-void fut_spin_learn(struct fut_spin *s, int found);
+void fut_spin_learn(struct fut_spin *s, bool found);
 
 #define FUT_SPIN_SHORT (50 * (FUT_MS / 1000))
 

@@ -2,24 +2,18 @@
 #include "base/thread.h"
 
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
-/* Starts until the injected failure; 0 means none. */
-static atomic_int fail_after;
+#include "base/fault.h"
+
+static struct fut_fault fault;
 
 void fut_thread_fail_after(int n) {
-    atomic_store(&fail_after, n);
-}
-
-static int must_fail(void) {
-    int left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    while (left > 1 && !atomic_compare_exchange_weak(&fail_after, &left, left - 1)) continue;
-    return left == 1; /* and stays there: all later ones fail too */
+    fut_fault_after(&fault, n);
 }
 
 enum fut_err fut_thread_start(pthread_t *thread, void *(*main)(void *), void *arg) {
-    if (must_fail()) return FUT_ETHREAD;
+    if (fut_fault_hit(&fault)) return FUT_ETHREAD;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits the mask */

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -133,8 +134,7 @@ struct fut_codec *fut_codec_get(lua_State *L) {
     return c;
 }
 
-void fut_codec_raise(lua_State *L) {
+int fut_codec_raise(lua_State *L) {
     lua_pushliteral(L, "not enough memory");
-    lua_error(L);
-    abort();
+    return lua_error(L);
 }
