@@ -102,6 +102,6 @@ static inline void fut_codec_push(const struct fut_codec *c, lua_State *L,
 void fut_codec_clear(struct fut_codec *c);
 
 /* fut_codec_raise(L): raises a memory error. */
-_Noreturn void fut_codec_raise(lua_State *L);
+int fut_codec_raise(lua_State *L);
 
 #endif

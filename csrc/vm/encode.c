@@ -126,13 +126,12 @@ enum fut_err fut_encoder_ref(struct fut_encoder *e, struct fut_object *object,
     return FUT_OK;
 }
 
-static void start(struct fut_encoder *e, lua_State *L, int top, enum fut_role role) {
-    e->start = e->out.len;
+static void start(struct fut_encoder *e, lua_State *L, enum fut_role role) {
     fut_map_clear(&e->seen);
-    e->flags = 0;
+    e->flags = FUT_HEAD_COMPOUND;
     e->globals = NULL;
     lua_pushnil(L);
-    e->anchors = top + 1;
+    e->anchors = lua_gettop(L);
     e->nanchors = 0;
     e->depth = 0;
     e->persists = 0;
@@ -141,33 +140,38 @@ static void start(struct fut_encoder *e, lua_State *L, int top, enum fut_role ro
     e->global = NULL;
 }
 
-static enum fut_err put_values(struct fut_encoder *e, lua_State *L, int first, int n) {
+/* The values from the i-th one on, which is no scalar, and the globals that they need. */
+static enum fut_err put_compound(struct fut_encoder *e, lua_State *L, int first, int i, int n,
+                                 enum fut_role role) {
+    luaL_checkstack(L, 20, "values to encode");
+    int top = lua_gettop(L);
+    uint32_t nrefs = e->nrefs;
     enum fut_err err = FUT_OK;
-    for (e->root = 0; e->root < n && err == FUT_OK; e->root++)
+    start(e, L, role);
+    for (e->root = i; e->root < n && err == FUT_OK; e->root++)
         err = fut_encoder_value(e, L, first + e->root);
     if (err == FUT_OK && e->nneedy > 0) err = fut_encoder_globals(e, L);
-    if (err == FUT_OK) err = fut_encoder_tag(e, FUT_TAG_NIL);
-    if (err == FUT_OK) e->out.data[e->start] |= e->flags;
+    if (err == FUT_OK)
+        e->out.data[e->start] |= e->flags;
+    else
+        while (e->nrefs > nrefs) fut_object_drop(e->refs[--e->nrefs]);
+    lua_settop(L, top);
     return err;
 }
 
 enum fut_err fut_encoder_sequence(struct fut_encoder *e, lua_State *L, int first, int n,
                                   enum fut_role role) {
-    luaL_checkstack(L, 20, "values to encode");
-    int top = lua_gettop(L);
-    uint32_t nrefs = e->nrefs;
-    start(e, L, top, role);
+    int i = 0, type;
+    enum fut_err err = FUT_OK;
+    e->start = e->out.len;
     unsigned char *to = fut_buf_reserve(&e->out, FUT_VARINT_MAX);
-    enum fut_err err = FUT_ENOMEM;
-    if (to) {
-        e->out.len = (size_t)(fut_put_varint(to, (uint64_t)n << FUT_HEAD_BITS) - e->out.data);
-        err = put_values(e, L, first, n);
-    }
-    if (err != FUT_OK) {
-        e->out.len = e->start;
-        while (e->nrefs > nrefs) fut_object_drop(e->refs[--e->nrefs]);
-    }
-    lua_settop(L, top);
+    if (!to) return FUT_ENOMEM;
+    e->out.len = (size_t)(fut_put_varint(to, (uint64_t)n << FUT_HEAD_BITS) - e->out.data);
+    for (; i < n && err == FUT_OK && fut_is_scalar(type = lua_type(L, first + i)); i++)
+        err = fut_encoder_scalar(e, L, first + i, type, false);
+    if (err == FUT_OK && i < n) err = put_compound(e, L, first, i, n, role);
+    if (err == FUT_OK) err = fut_encoder_tag(e, FUT_TAG_NIL);
+    if (err != FUT_OK) e->out.len = e->start;
     return err;
 }
 

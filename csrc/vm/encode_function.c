@@ -207,7 +207,6 @@ static enum fut_err put_globals_of(struct fut_encoder *e, lua_State *L,
         lua_pushstring(L, name);
         if (!note_global(e, L, index + 2)) continue;
         e->global = name;
-        e->flags |= FUT_HEAD_COMPOUND;
         enum fut_err err = fut_encoder_scalar(e, L, index + 2, LUA_TSTRING, true);
         if (err == FUT_OK) err = fut_encoder_value(e, L, index + 1);
         if (err != FUT_OK) return err;

@@ -295,7 +295,6 @@ enum fut_err fut_encoder_enter(struct fut_encoder *e, lua_State *L) {
 enum fut_err fut_encoder_value(struct fut_encoder *e, lua_State *L, int index) {
     int type = lua_type(L, index);
     if (fut_is_scalar(type)) return fut_encoder_scalar(e, L, index, type, false);
-    e->flags |= FUT_HEAD_COMPOUND;
     lua_pushvalue(L, index);
     enum fut_err err = fut_encoder_enter(e, L);
     while (err == FUT_OK && e->depth > 0) {
