@@ -16,9 +16,11 @@ void fut_reader_skip(struct fut_reader *r, size_t n) {
 }
 
 static unsigned char byte(struct fut_reader *r) {
-    const unsigned char *at = r->at;
-    fut_reader_skip(r, 1);
-    return r->at ? *at : 0;
+    if (!r->at || r->at == r->end) {
+        r->at = NULL;
+        return 0;
+    }
+    return *r->at++;
 }
 
 /* Seven bits a byte, highest first, the last byte with its highest bit set. */
