@@ -3,7 +3,6 @@
 
 #include <lauxlib.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
