@@ -4,8 +4,8 @@
 #include "base/alloc.h"
 #include "vm/code.h"
 
-/* What stands before the names, the factory and the bytes, which follow each other here as they do
- * behind the struct. */
+/* What stands before the names, the factory and the bytes, which follow each other here as they
+ * do behind the struct. */
 struct head {
     uint64_t hash, names, factory, bytes; /* the last three: lengths */
     int32_t env;

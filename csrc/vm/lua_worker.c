@@ -31,8 +31,8 @@ const struct fut_worker_info *fut_lua_worker_info(lua_State *L) {
     return w ? &w->info : NULL;
 }
 
-/* os.exit in a worker process ends that, and nothing else: what the program had registered with atexit
- * is the program's. */
+/* os.exit in a worker process ends that, and nothing else: what the program had registered with
+ * atexit is the program's. */
 static int exit_process(lua_State *L) {
     int status = lua_isboolean(L, 1) ? (lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE)
                                      : (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
@@ -40,7 +40,8 @@ static int exit_process(lua_State *L) {
     _exit(status);
 }
 
-/* Lua seeds from the time and from addresses, which are the same in processes forked in one second. */
+/* Lua seeds from the time and from addresses, which are the same in processes forked in one
+ * second. */
 static void seed_random(lua_State *L) {
     lua_Integer seed[2] = {(lua_Integer)getpid(), (lua_Integer)fut_now()};
     FILE *file = fopen("/dev/urandom", "rb");
