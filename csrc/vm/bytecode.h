@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading what lua_dump writes (Lua 5.4): which globals a function reads, and a factory made of it.
- * The bytes come from lua_dump in this process, never from outside.
+/* Reading what lua_dump writes (Lua 5.4): which globals a function reads, and a factory made
+ * of it. The bytes come from lua_dump in this process, never from outside.
  * THREADS: any thread; with a lua_State, its own. */
 #ifndef FUT_VM_BYTECODE_H
 #define FUT_VM_BYTECODE_H
@@ -27,9 +27,9 @@ struct fut_bytecode_inner {
 
 enum { FUT_FACTORY_UPVALUES = 200 };
 
-/* fut_bytecode_known(L, known): whether the running Lua writes what this file reads (a sample is
- * dumped and read once per process). If not, nothing is known about globals and there are no
- * factories. */
+/* fut_bytecode_known(L, known): whether the running Lua writes what this file reads (a
+ * sample is dumped and read once per process). If not, nothing is known about globals and
+ * there are no factories. */
 enum fut_err fut_bytecode_known(lua_State *L, bool *known);
 
 /* fut_bytecode_read(b, bytes, len): false when the bytes do not have the expected form. */
@@ -43,15 +43,15 @@ bool fut_bytecode_inner(struct fut_bytecode_inner *inner, const unsigned char *b
  * memory is short. */
 bool fut_bytecode_dump(lua_State *L, bool strip, struct fut_buf *out);
 
-/* fut_bytecode_globals(b, names): appends the names of globals that the code, and functions inside
- * it, read through the upvalue b->env; each zero-terminated, in any order, some more than once.
- * Sets b->sets_env. */
+/* fut_bytecode_globals(b, names): appends the names of globals that the code, and functions
+ * inside it, read through the upvalue b->env; each zero-terminated, in any order, some more
+ * than once. Sets b->sets_env. */
 enum fut_err fut_bytecode_globals(struct fut_bytecode *b, struct fut_buf *names);
 
-/* fut_bytecode_factory(L, b, out): appends a chunk to out that, called with up to b->nups values,
- * returns a closure of the function whose upvalues are new cells with these values. At most
- * FUT_FACTORY_UPVALUES of them. Raises memory errors; false when memory is short or there is no
- * such chunk. */
+/* fut_bytecode_factory(L, b, out): appends a chunk to out that, called with up to b->nups
+ * values, returns a closure of the function whose upvalues are new cells with these values.
+ * At most FUT_FACTORY_UPVALUES of them. Raises memory errors; false when memory is short or
+ * there is no such chunk. */
 bool fut_bytecode_factory(lua_State *L, const struct fut_bytecode *b, struct fut_buf *out);
 
 #endif

@@ -29,8 +29,8 @@ uint64_t fut_code_hash(const unsigned char *bytes, size_t len) {
     return mix(rest[0] ^ hash, rest[1]);
 }
 
-/* Sorts the zero-terminated names and drops repeated ones, in place; their number. Functions read
- * few globals, so insertion into a list of offsets will do. */
+/* Sorts the zero-terminated names and drops repeated ones, in place; their number. Functions
+ * read few globals, so insertion into a list of offsets will do. */
 static uint32_t sort_names(struct fut_buf *names, struct fut_buf *sorted) {
     uint32_t n = 0;
     for (size_t at = 0; at < names->len; n++) {

@@ -48,9 +48,9 @@ struct fut_code *fut_code_new(lua_State *L, int index, const unsigned char *byte
 /* fut_code_next_id(): an id that no code of this process has had. */
 uint64_t fut_code_next_id(void);
 
-/* fut_code_pack(ref, out), fut_code_unpack(bytes, len, out), fut_code_ref_id(ref): code on its way to a
- * process that was forked from this one (core/worker.h). Unpack trusts the bytes but for their
- * lengths: bytecode flows from the parent to its workers only. */
+/* fut_code_pack(ref, out), fut_code_unpack(bytes, len, out), fut_code_ref_id(ref): code on
+ * its way to a process that was forked from this one (core/worker.h). Unpack trusts the
+ * bytes but for their lengths: bytecode flows from the parent to its workers only. */
 uint64_t fut_code_ref_id(const struct fut_object *ref);
 enum fut_err fut_code_pack(const struct fut_object *ref, struct fut_buf *out);
 enum fut_err fut_code_unpack(const unsigned char *bytes, size_t len, struct fut_object **out);

@@ -13,8 +13,8 @@
 /* Its address is the registry key. */
 static const char codec_key;
 
-/* The codec that this thread has asked for last: three times a task, so a lookup in the registry would
- * be felt. Good as long as no codec anywhere was closed since. */
+/* The codec that this thread has asked for last: three times a task, so a lookup in the
+ * registry would be felt. Good as long as no codec anywhere was closed since. */
 static _Thread_local struct {
     const void *registry; /* tells the state */
     unsigned epoch;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_codec: what the encoder and the decoder remember about one Lua state: functions that were
- * sent or received, names of modules, identities of metatables.
+/* fut_codec: what the encoder and the decoder remember about one Lua state: functions that
+ * were sent or received, names of modules, identities of metatables.
  *
  * STATE: one per lua_State, a userdata in the registry, made at first use.
- * OWNERSHIP: holds counts of code objects, dropped when the state is closed. Lua values that it
- * remembers are in tables of its own, referred to from the registry.
- * FINALIZERS may run wherever Lua allocates, and may send and receive. So nothing in here is relied
- * upon across such calls: what was found is used at once, and what takes longer is the caller's own.
+ * OWNERSHIP: holds counts of code objects, dropped when the state is closed. Lua values that
+ * it remembers are in tables of its own, referred to from the registry.
+ * FINALIZERS may run wherever Lua allocates, and may send and receive. So nothing in here is
+ * relied upon across such calls: what was found is used at once, and what takes longer is
+ * the caller's own.
  * THREADS: that of its lua_State. */
 #ifndef FUT_VM_CODEC_H
 #define FUT_VM_CODEC_H

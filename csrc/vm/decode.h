@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_decoder: payload to Lua values. Trusts nothing about the bytes: every length is checked
- * against what is left before anything is allocated for it, every tag and reference against what
- * is allowed.
+/* fut_decoder: payload to Lua values. Trusts nothing about the bytes: every length is
+ * checked against what is left before anything is allocated for it, every tag and reference
+ * against what is allowed.
  *
- * STATE: lives where the caller puts it (the stack, a userdata); reads from a payload that must
- * stay alive and unchanged meanwhile. Sequences are decoded one at a time, when asked for, so the
- * items of a chunk become Lua values one by one. Needs no clean-up: it owns no C memory, all it
- * makes are Lua values.
- * ERRORS: FUT_ECORRUPT or FUT_ETRANSFER with a reason at `message`. Lua memory errors, errors of
- * `require` (a module that is not found there) and of a __persist closure are raised.
+ * STATE: lives where the caller puts it (the stack, a userdata); reads from a payload that
+ * must stay alive and unchanged meanwhile. Sequences are decoded one at a time, when asked
+ * for, so the items of a chunk become Lua values one by one. Needs no clean-up: it owns no C
+ * memory, all it makes are Lua values.
+ * ERRORS: FUT_ECORRUPT or FUT_ETRANSFER with a reason at `message`. Lua memory errors,
+ * errors of `require` (a module that is not found there) and of a __persist closure are
+ * raised.
  * THREADS: that of its lua_State. */
 #ifndef FUT_VM_DECODE_H
 #define FUT_VM_DECODE_H
@@ -32,9 +33,9 @@ struct fut_decoder {
 void fut_decoder_init(struct fut_decoder *d, const struct fut_payload *payload,
                       struct fut_route route);
 
-/* fut_decoder_sequence(d, L, n): pushes the values of the next sequence and sets their number in
- * *n; sets the globals that came with it. Needs no particular stack space beforehand. On error
- * nothing stays pushed. */
+/* fut_decoder_sequence(d, L, n): pushes the values of the next sequence and sets their
+ * number in *n; sets the globals that came with it. Needs no particular stack space
+ * beforehand. On error nothing stays pushed. */
 enum fut_err fut_decoder_sequence(struct fut_decoder *d, lua_State *L, int *n);
 
 /* fut_decoder_byte(d, byte): reads the next plain byte. */

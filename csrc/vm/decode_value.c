@@ -73,8 +73,9 @@ enum fut_err fut_reading_frame(struct fut_reading *r, enum fut_fill_kind kind) {
     return FUT_OK;
 }
 
-/* The table's counts promise so many values, a byte each at least: are there so many bytes? Checked
- * before anything is allocated for them, against what the containers around it have promised. */
+/* The table's counts promise so many values, a byte each at least: are there so many bytes?
+ * Checked before anything is allocated for them, against what the containers around it have
+ * promised. */
 static enum fut_err check_counts(struct fut_reading *r, uint32_t narr, uint32_t nhash) {
     const unsigned char *limit = r->d->end;
     uint64_t after = 0;
@@ -88,8 +89,8 @@ static enum fut_err check_counts(struct fut_reading *r, uint32_t narr, uint32_t 
     return FUT_OK;
 }
 
-/* Pushes the table of this state that the identity means, and a table to be thrown away, which takes
- * the content; or one new table that takes both. */
+/* Pushes the table of this state that the identity means, and a table to be thrown away,
+ * which takes the content; or one new table that takes both. */
 static void push_tables(struct fut_reading *r, uint32_t narr, uint32_t nhash,
                         const struct fut_identity *id) {
     bool own = id && fut_identity_push(fut_reading_codec(r), r->L, *id);

@@ -4,8 +4,8 @@
  *   decode_value.c     scalars, tables, the loop
  *   decode_object.c    functions, modules, metatables, handles, __persist
  *
- * Nothing recurses: containers that are being filled are frames. The first ones live in the struct,
- * on the C stack; more in a userdata, so that an error leaves nothing behind. */
+ * Nothing recurses: containers that are being filled are frames. The first ones live in the
+ * struct, on the C stack; more in a userdata, so that an error leaves nothing behind. */
 #ifndef FUT_VM_DECODER_H
 #define FUT_VM_DECODER_H
 
@@ -26,14 +26,13 @@ enum fut_fill_part { FUT_FILL_ITEM, FUT_FILL_KEY, FUT_FILL_VALUE, FUT_FILL_META 
 /* A container that is being filled. */
 struct fut_fill {
     enum fut_fill_kind kind;
-    bool
-        waiting; /* its next value was a container: it is on the stack's top when that is done */
-    int slot;    /* of the container on the Lua stack; what is above belongs to it */
+    bool waiting; /* its next value is a container, and on the stack's top when that is done */
+    int slot;     /* of the container on the Lua stack; what is above belongs to it */
     const unsigned char *limit; /* it ends before */
     union {
         struct {
             enum fut_fill_part part;
-            int into; /* stack index of the table to fill: slot, or a table that is thrown away */
+            int into; /* stack index of the table to fill: slot, or one that is thrown away */
             bool meta;
             uint32_t narr, nhash; /* still to come */
             lua_Integer next;
@@ -51,8 +50,9 @@ struct fut_reading {
     lua_State *L;
     struct fut_codec *codec; /* once it was needed */
     const unsigned char *start, *at;
-    int shared; /* stack index of the table offset + 1 -> value, false -> the userdata that holds
-                 * the frames; 0: there is none */
+    /* Stack index of the table offset + 1 -> value, false -> the userdata that holds the frames;
+     * 0: there is none. */
+    int shared;
     struct fut_fill *frames;
     size_t depth, cap;
     struct fut_fill local[FUT_DEPTH_SMALL];
@@ -63,7 +63,8 @@ struct fut_reading {
 /* fut_reading_value(r): pushes the next value, complete with all that is in it. */
 enum fut_err fut_reading_value(struct fut_reading *r);
 
-/* fut_reading_next(r): pushes the next value if it is complete at once; else makes a frame for it. */
+/* fut_reading_next(r): pushes the next value if it is complete at once; else makes a frame
+ * for it. */
 enum fut_err fut_reading_next(struct fut_reading *r);
 
 /* fut_reading_scalar(r): pushes the next value, which must be a scalar that is not shared. */
@@ -97,7 +98,8 @@ static inline bool fut_reading_number(struct fut_reading *r, uint64_t *v) {
     return at != NULL;
 }
 
-/* fut_reading_bytes(r, n): the address of the next n bytes, which are passed; NULL: not so many. */
+/* fut_reading_bytes(r, n): the address of the next n bytes, which are passed; NULL: not so
+ * many. */
 static inline const unsigned char *fut_reading_bytes(struct fut_reading *r, uint64_t n) {
     const unsigned char *at = r->at;
     if (n > (uint64_t)(r->d->end - at)) return NULL;

@@ -66,8 +66,9 @@ static void release(struct fut_encoder *e) {
     }
 }
 
-/* The state's encoder, or a new one when that is busy: in use further down the C stack, or left so
- * by an error. It is on the stack since the next one to come takes its place in the registry. */
+/* The state's encoder, or a new one when that is busy: in use further down the C stack, or
+ * left so by an error. It is on the stack since the next one to come takes its place in the
+ * registry. */
 struct fut_encoder *fut_encoder_begin(lua_State *L, struct fut_route route) {
     luaL_checkstack(L, 10, "encoder");
     struct fut_codec *c = fut_codec_get(L);

@@ -36,8 +36,8 @@ static struct fut_known *known_module(struct fut_encoder *e, lua_State *L,
     return k && k->kind == FUT_KNOWN_MODULE ? k : fut_known_module(e->codec, L, index);
 }
 
-/* __persist of the metatable on the top, which is taken off: pushes its function; FUT_OK without
- * one. */
+/* __persist of the metatable on the top, which is taken off: pushes its function; FUT_OK
+ * without one. */
 static enum fut_err find_persist(struct fut_encoder *e, lua_State *L, bool *found) {
     fut_codec_push(e->codec, L, FUT_REF_PERSIST);
     lua_rawget(L, -2);
@@ -77,8 +77,8 @@ static enum fut_err put_globals(struct fut_encoder *e, lua_State *L) {
     return fut_encoder_tag(e, FUT_TAG_GLOBALS);
 }
 
-/* A table that stands for itself wherever it appears: what a loaded module holds goes by name, the
- * others get an identity. */
+/* A table that stands for itself wherever it appears: what a loaded module holds goes by
+ * name, the others get an identity. */
 static enum fut_err put_class(struct fut_encoder *e, lua_State *L, bool meta) {
     struct fut_codec *c = e->codec;
     struct fut_identity id;

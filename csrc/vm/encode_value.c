@@ -145,7 +145,8 @@ void fut_encoder_leave(struct fut_encoder *e, lua_State *L) {
     lua_settop(L, f->slot - 1);
 }
 
-/* What only a weak table holds may be collected while it is encoded, and its address used again. */
+/* What only a weak table holds may be collected while it is encoded, and its address used
+ * again. */
 static bool is_weak(struct fut_encoder *e, lua_State *L) {
     if (!lua_getmetatable(L, -1)) return false;
     fut_codec_push(e->codec, L, FUT_REF_MODE);
@@ -176,8 +177,8 @@ enum fut_err fut_encoder_table(struct fut_encoder *e, lua_State *L, bool meta,
     return FUT_OK;
 }
 
-/* Is the key below the top that of an array item? Items come in order. A small hole before it is
- * filled with nils, so that the border of {1, nil, 3} stays where it was. */
+/* Is the key below the top that of an array item? Items come in order. A small hole before
+ * it is filled with nils, so that the border of {1, nil, 3} stays where it was. */
 static bool is_item(struct fut_frame *f, lua_State *L, lua_Integer *hole) {
     if (!lua_isinteger(L, -2)) return false;
     lua_Integer key = lua_tointeger(L, -2), next = f->u.table.next;

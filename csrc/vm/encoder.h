@@ -6,8 +6,9 @@
  *   encode_object.c    modules, metatables, userdata, __persist
  *   path.c             what a refusal says
  *
- * Nothing recurses: containers that are being encoded are frames on a stack in C memory, their Lua
- * values are on the Lua stack. A frame owns the slots from `slot` up and pops them at its end.
+ * Nothing recurses: containers that are being encoded are frames on a stack in C memory,
+ * their Lua values are on the Lua stack. A frame owns the slots from `slot` up and pops them
+ * at its end.
  *
  *   frame      slots
  *   table      table [key [value]] | table metatable
@@ -96,11 +97,12 @@ struct fut_encoder {
 
 /* encode_value.c */
 
-/* fut_encoder_enter(e, L): encodes the value on the stack's top, which is no scalar and is taken
- * off, or makes a frame for it. */
+/* fut_encoder_enter(e, L): encodes the value on the stack's top, which is no scalar and is
+ * taken off, or makes a frame for it. */
 enum fut_err fut_encoder_enter(struct fut_encoder *e, lua_State *L);
 
-/* fut_encoder_value(e, L, index): encodes the value at index (absolute) with all that is in it. */
+/* fut_encoder_value(e, L, index): encodes the value at index (absolute) with all that is in
+ * it. */
 enum fut_err fut_encoder_value(struct fut_encoder *e, lua_State *L, int index);
 
 /* fut_encoder_globals_table(e, L): the address of the table of globals. */
@@ -121,18 +123,19 @@ static inline bool fut_is_scalar(int type) {
     return type <= LUA_TSTRING && type != LUA_TLIGHTUSERDATA;
 }
 
-/* fut_encoder_table(e, L, meta, id): makes a frame for the table on the top: whether its metatable
- * follows, and its identity, or NULL. */
+/* fut_encoder_table(e, L, meta, id): makes a frame for the table on the top: whether its
+ * metatable follows, and its identity, or NULL. */
 enum fut_err fut_encoder_table(struct fut_encoder *e, lua_State *L, bool meta,
                                const struct fut_identity *id);
 
-/* fut_encoder_seen(e, L, address, seen): looks the address up; when it is new, what is appended next is
- * its first occurrence. When it was seen, and *seen is set, a REF to it has been appended. */
+/* fut_encoder_seen(e, L, address, seen): looks the address up; when it is new, what is
+ * appended next is its first occurrence. When it was seen, and *seen is set, a REF to it has
+ * been appended. */
 enum fut_err fut_encoder_seen(struct fut_encoder *e, lua_State *L, const void *address,
                               bool *seen);
 
-/* fut_encoder_frame(e, L, kind): a new topmost frame that owns the slot on the stack's top and those
- * to come. */
+/* fut_encoder_frame(e, L, kind): a new topmost frame that owns the slot on the stack's top
+ * and those to come. */
 enum fut_err fut_encoder_frame(struct fut_encoder *e, lua_State *L, enum fut_frame_kind kind);
 
 static inline struct fut_frame *fut_encoder_top(struct fut_encoder *e) {
@@ -169,12 +172,12 @@ static inline void fut_encoder_share(struct fut_encoder *e, uint64_t offset) {
 
 /* encode.c */
 
-/* fut_encoder_ref(e, object, index): the object's index among the refs; takes a count of its own
- * when it is new there. */
+/* fut_encoder_ref(e, object, index): the object's index among the refs; takes a count of its
+ * own when it is new there. */
 enum fut_err fut_encoder_ref(struct fut_encoder *e, struct fut_object *object, uint32_t *index);
 
-/* fut_encoder_anchor(e, L, index): keeps the value at index alive until the sequence ends; its index
- * in the table of anchors. Raises memory errors. */
+/* fut_encoder_anchor(e, L, index): keeps the value at index alive until the sequence ends;
+ * its index in the table of anchors. Raises memory errors. */
 int fut_encoder_anchor(struct fut_encoder *e, lua_State *L, int index);
 
 /* fut_encoder_anchors(e, L): makes the table at stack index e->anchors, if not yet done. */
@@ -191,7 +194,8 @@ enum fut_err fut_encoder_globals(struct fut_encoder *e, lua_State *L);
 /* encode_object.c */
 
 /* Tables that are more than their content (globals, modules, with a metatable, a metatable
- * themselves); the others become a frame at once. The table is on the top; it was not seen before. */
+ * themselves); the others become a frame at once. The table is on the top; it was not seen
+ * before. */
 enum fut_err fut_encoder_object(struct fut_encoder *e, lua_State *L, const void *address);
 enum fut_err fut_encoder_metatable(struct fut_encoder *e, lua_State *L);
 enum fut_err fut_encoder_userdata(struct fut_encoder *e, lua_State *L);
@@ -201,12 +205,12 @@ enum fut_err fut_encoder_named(struct fut_encoder *e, lua_State *L, const struct
 
 /* path.c */
 
-/* fut_encoder_refuse(e, L, why, ...): sets the message to the path of the place where the encoder is
- * and the reason, a format of lua_pushfstring. Gives FUT_ETRANSFER. */
+/* fut_encoder_refuse(e, L, why, ...): sets the message to the path of the place where the
+ * encoder is and the reason, a format of lua_pushfstring. Gives FUT_ETRANSFER. */
 enum fut_err fut_encoder_refuse(struct fut_encoder *e, lua_State *L, const char *why, ...);
 
-/* fut_encoder_refuse_value(e, L, index, why): the same with the kind of the value at index in front:
- * "userdata (FILE*) cannot travel". */
+/* fut_encoder_refuse_value(e, L, index, why): the same with the kind of the value at index
+ * in front: "userdata (FILE*) cannot travel". */
 enum fut_err fut_encoder_refuse_value(struct fut_encoder *e, lua_State *L, int index,
                                       const char *why);
 

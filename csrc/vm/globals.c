@@ -9,7 +9,8 @@
 #include "vm/bytecode.h"
 #include "vm/proto.h"
 
-/* Instructions: an opcode in the lowest 7 bits, then A (8), k (1), B (8), C (8), or A, Bx (17). */
+/* Instructions: an opcode in the lowest 7 bits, then A (8), k (1), B (8), C (8), or A, Bx
+ * (17). */
 enum {
     OP_LOADK = 3,     /* R[A] := K[Bx] */
     OP_LOADKX = 4,    /* R[A] := K[Ax of the next instruction] */
@@ -137,7 +138,8 @@ enum fut_err fut_bytecode_globals(struct fut_bytecode *b, struct fut_buf *names)
     return err;
 }
 
-/* Reads one global in each of the two forms, in an inner function too; the rest must not count. */
+/* Reads one global in each of the two forms, in an inner function too; the rest must not
+ * count. */
 static const char sample[] =
     "local function sample(a) "
     "  local s = 'no'; written = a; "

@@ -53,8 +53,8 @@ struct fut_known *fut_known_find(struct fut_codec *c, lua_State *L, int index) {
     return k;
 }
 
-/* The slot of the object at index, to be filled; its old content is gone. Raises nothing: the table
- * has room for all slots. */
+/* The slot of the object at index, to be filled; its old content is gone. Raises nothing:
+ * the table has room for all slots. */
 static struct fut_known *take_slot(struct fut_codec *c, lua_State *L, int index) {
     const void *address = lua_topointer(L, index);
     struct fut_known *k = &c->known[slot_of(address)];
@@ -144,8 +144,9 @@ static void keep_code(struct fut_codec *c, struct fut_code *code) {
     c->codes_bytes += code->len + code->factory_len;
 }
 
-/* New code: is the function the field of a module? If not, its code is made. Both take long enough
- * for finalizers to run and learn functions themselves, so the dump has to be our own. */
+/* New code: is the function the field of a module? If not, its code is made. Both take long
+ * enough for finalizers to run and learn functions themselves, so the dump has to be our
+ * own. */
 static struct fut_known *learn_new(struct fut_codec *c, lua_State *L, int index) {
     size_t len;
     luaL_checkstack(L, SEARCH_STACK, "functions");

@@ -20,8 +20,8 @@ static const char *read_chunk(lua_State *L, void *arg, size_t *len) {
     return (const char *)chunk->bytes;
 }
 
-/* The one place where bytecode enters a state: it comes from lua_dump in this process, or from its
- * parent. */
+/* The one place where bytecode enters a state: it comes from lua_dump in this process, or
+ * from its parent. */
 static enum fut_err load(lua_State *L, const unsigned char *bytes, size_t len) {
     struct chunk chunk = {bytes, len};
     int status = lua_load(L, read_chunk, &chunk, "=code", "b");
@@ -67,8 +67,8 @@ static enum fut_err find(struct fut_codec *c, lua_State *L, struct fut_code *cod
     return FUT_OK;
 }
 
-/* lua_load never lets the collector run: a worker that only loads would grow without bound. This
- * does, when it is due. */
+/* lua_load never lets the collector run: a worker that only loads would grow without bound.
+ * This does, when it is due. */
 static void let_collect(lua_State *L) {
     lua_pushliteral(L, "");
     lua_pop(L, 1);
