@@ -7,9 +7,6 @@
 
 #include "fetch/address.h"
 
-/* The limit of an error page that is not wanted in the output file, if `max_body` sets none. */
-static const uint64_t usual_limit = 64 << 20;
-
 /* So much of a redirect's body is read to keep the connection; then the connection goes. */
 enum { DISCARD_LIMIT = 256 * 1024 };
 
@@ -40,8 +37,8 @@ void fut_callbacks_sort_body(struct fut_transfer *t) {
     bool is_success = t->status >= 200 && t->status < 300;
     t->discards = is_redirect;
     if (!is_redirect && !is_success && t->sink.part_path) {
-        uint64_t limit = t->request.max_body;
-        fut_sink_open_memory(&t->sink, limit == UINT64_MAX ? usual_limit : limit);
+        uint64_t limit = t->request.max_body; /* "none" was said of a file, not of memory */
+        fut_sink_open_memory(&t->sink, limit == UINT64_MAX ? FUT_REQUEST_MAX_BODY : limit);
     }
 }
 

@@ -11,7 +11,7 @@ void fut_request_init(struct fut_request *r) {
         .connect_s = INFINITY,
         .idle_s = INFINITY,
         .max_redirects = 10,
-        .max_body = 64 << 20,
+        .max_body = FUT_REQUEST_MAX_BODY,
         .compression = true,
         .verify = true,
     };

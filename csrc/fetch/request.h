@@ -15,6 +15,8 @@ enum fut_auth { FUT_AUTH_NONE, FUT_AUTH_BASIC, FUT_AUTH_DIGEST, FUT_AUTH_BEARER 
 
 enum fut_http { FUT_HTTP_AUTO, FUT_HTTP_1_1, FUT_HTTP_2, FUT_HTTP_COUNT };
 
+#define FUT_REQUEST_MAX_BODY ((uint64_t)64 << 20) /* bytes, where nobody sets a limit */
+
 /* One part of a multipart body: bytes, or the file `path`. */
 struct fut_part {
     char *name;
