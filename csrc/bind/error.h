@@ -22,8 +22,8 @@ int fut_error_raise(lua_State *L, const char *class, const char *format, ...);
 /* fut_error_raise_submit(L, ex, err): raises why ex did not take a task. */
 int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err);
 
-/* fut_error_push_failure(L, outcome, process): pushes the object for an outcome of kind FAILURE;
- * process: of a pool of processes. */
+/* fut_error_push_failure(L, outcome, process): pushes the object for an outcome of kind
+ * FAILURE; process: of a pool of processes. */
 void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome, bool process);
 
 /* fut_misuse(L, n, name, format, ...): raises "bad argument #n to 'name' (...)" at the caller

@@ -23,7 +23,8 @@ struct fut_executor_handle *fut_executor_handle_new(lua_State *L);
 /* fut_executor_check(L, arg): the executor of the handle at arg, or a bad argument. */
 struct fut_executor *fut_executor_check(lua_State *L, int arg);
 
-/* fut_executor_open(L): adds the class's metatable to the module table at the top, as `Executor`. */
+/* fut_executor_open(L): adds the class's metatable to the module table at the top, as
+ * `Executor`. */
 void fut_executor_open(lua_State *L);
 
 /* fut_pools_open(L): adds `thread_pool` and `process_pool` to it. */

@@ -44,8 +44,8 @@ void fut_future_keep(lua_State *L, int index, int n) {
     lua_setiuservalue(L, index, 1);
 }
 
-/* In place of the number of kept values: they could not be rebuilt here, and what is kept is the error
- * that this raised. */
+/* In place of the number of kept values: they could not be rebuilt here, and what is kept is
+ * the error that this raised. */
 enum { NOT_REBUILT = -1 };
 
 /* Pushes the kept values, or nothing and -1 when there are none. */
@@ -89,8 +89,8 @@ static int decode_protected(lua_State *L) {
     return decode(L, f);
 }
 
-/* Rebuilding may run other code: modules are required, __persist closures called. Their error is then
- * the outcome here; only a lack of memory is worth another try. */
+/* Rebuilding may run other code: modules are required, __persist closures called. Their error
+ * is then the outcome here; only a lack of memory is worth another try. */
 static int push_rebuilt(lua_State *L, int index, struct fut_future *f, bool *failed) {
     int top = lua_gettop(L);
     lua_pushcfunction(L, decode_protected);

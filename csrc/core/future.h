@@ -65,7 +65,8 @@ static inline bool fut_future_done(const struct fut_future *f) {
 /* fut_future_start(f): pending -> running; false when it is in another state. */
 bool fut_future_start(struct fut_future *f);
 
-/* fut_future_unstart(f): running -> pending, for a task that its worker will not run after all. */
+/* fut_future_unstart(f): running -> pending, for a task that its worker will not run after
+ * all. */
 void fut_future_unstart(struct fut_future *f);
 
 /* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells

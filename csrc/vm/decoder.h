@@ -50,8 +50,8 @@ struct fut_reading {
     lua_State *L;
     struct fut_codec *codec; /* once it was needed */
     const unsigned char *start, *at;
-    /* Stack index of the table offset + 1 -> value, false -> the userdata that holds the frames;
-     * 0: there is none. */
+    /* Stack index of the table offset + 1 -> value, false -> the userdata that holds the
+     * frames; 0: there is none. */
     int shared;
     struct fut_fill *frames;
     size_t depth, cap;

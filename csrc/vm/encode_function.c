@@ -10,9 +10,8 @@
 /* What the _ENV of a function is in the eyes of the reader. */
 enum environment {
     ENV_GLOBALS, /* the table of globals */
-    ENV_DYNAMIC, /* computes its names, by an __index function: is asked for each one, and becomes
-                  * the table of globals */
-    ENV_LITERAL /* any other value: travels as what it is */
+    ENV_DYNAMIC, /* computes its names (__index): asked for each, becomes the table of globals */
+    ENV_LITERAL, /* any other value: travels as what it is */
 };
 
 enum { INDEX_CHAIN_MAX = 16 };
