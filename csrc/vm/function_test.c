@@ -121,6 +121,15 @@ static const struct test_case cases[] = {
  "for i = 1, 2000 do same(send(load('local x = ' .. i .. ' return function() return x + ' .. i "
      ".. ' end')()), 2 * i) end\n"},
 
+{"many functions",
+ "local makers, many = {}, {}\n"
+ "for k = 1, 40 do makers[k] = load('local i = ... return function() return i * ' .. k .. ' end') end\n"
+ "for i = 1, 50 do many[i] = {} for k = 1, 40 do many[i][k] = makers[k](i) end end\n"
+ "same(send(function(m) local sum = 0\n"
+ "  for i = 1, 50 do for k = 1, 40 do sum = sum + m[i][k]() end end return sum end, many), 1275 * 820)\n"
+ "for i = 1, 5000 do same(send(load('return ' .. i)), i) end\n"
+ "same(send(many[7][9]), 63)\n"},
+
 {"debug information",
  "local up = 1\n"
  "local function f(a, b)\n"
@@ -177,6 +186,7 @@ static const struct test_case cases[] = {
  "local t = {m = function() return limit + 1 end} same(send(function(t) return t.m() end, t), "
      "11)\n"
  "same(send(function(f) return f() end, function() return limit end), 10)\n"
+ "through_g = 5 same(send(function() return _G.through_g, _G.limit + _G.through_g end), 5)\n"
  "limit = 11 same(send(function() return limit end), 11)\n"},
 
 {"globals of the standard library stay, others do not",

@@ -18,6 +18,7 @@ enum {
     OP_SETUPVAL = 10, /* U[B] := R[A] */
     OP_GETTABUP = 11, /* R[A] := U[B][K[C]] */
     OP_GETTABLE = 12, /* R[A] := R[B][R[C]] */
+    OP_GETFIELD = 14, /* R[A] := R[B][K[C]] */
 };
 
 static uint32_t instruction(const struct fut_proto *p, size_t pc) {
@@ -90,6 +91,19 @@ static bool add_name(struct fut_buf *names, const struct text *t) {
     return fut_buf_append(names, t->bytes, t->len) && fut_buf_append(names, &zero, 1);
 }
 
+/* The constant by whose name the instruction after pc reads a field of what pc has read, or -1:
+ * of _G that is a global, too. */
+static long field_read(const struct fut_proto *p, size_t pc) {
+    if (pc + 1 >= p->ncode) return -1;
+    uint32_t next = instruction(p, pc + 1);
+    bool reads = op(next) == OP_GETFIELD && arg_b(next) == arg_a(instruction(p, pc));
+    return reads ? (long)arg_c(next) : -1;
+}
+
+static bool is_text(const struct text *t, const char *name) {
+    return t->bytes && t->len == strlen(name) && memcmp(t->bytes, name, t->len) == 0;
+}
+
 static enum fut_err scan_code(const struct fut_proto *p, unsigned env, struct fut_buf *names,
                               struct fut_buf *room, bool *sets_env) {
     const struct text *texts = index_constants(p, room);
@@ -98,6 +112,9 @@ static enum fut_err scan_code(const struct fut_proto *p, unsigned env, struct fu
         uint32_t i = instruction(p, pc);
         if (op(i) == OP_SETUPVAL && arg_b(i) == env) *sets_env = true;
         long k = global_read(p, pc, env);
+        if (k < 0 || (size_t)k >= p->nconstants) continue;
+        if (!add_name(names, &texts[k])) return FUT_ENOMEM;
+        k = is_text(&texts[k], "_G") ? field_read(p, pc) : -1;
         if (k >= 0 && (size_t)k < p->nconstants && !add_name(names, &texts[k]))
             return FUT_ENOMEM;
     }
@@ -145,10 +162,10 @@ static const char sample[] =
     "  local s = 'no'; written = a; "
     "  local t = name; "
     "  local u = a_name_that_is_longer_than_the_forty_bytes_of_short_strings; "
-    "  return function() _ENV = _ENV; return inner, t.field, s end "
+    "  return function() _ENV = _ENV; return inner, t.field, s, _G.member end "
     "end return sample";
 static const char sample_globals[] =
-    "name\0a_name_that_is_longer_than_the_forty_bytes_of_short_strings\0inner";
+    "name\0a_name_that_is_longer_than_the_forty_bytes_of_short_strings\0inner\0_G\0member";
 
 enum answer { UNKNOWN, YES, NO };
 
