@@ -16,7 +16,9 @@ static void sleep_on(atomic_uint *word, unsigned seen, fut_time deadline) {
             FUTEX_BITSET_MATCH_ANY);
 }
 
-static void wake(atomic_uint *word) { syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }
+static void wake(atomic_uint *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
 
 #else
 
@@ -26,7 +28,9 @@ static void sleep_on(atomic_uint *word, unsigned seen, fut_time deadline) {
     if (atomic_load(word) == seen && fut_now() < deadline) nanosleep(&t, NULL);
 }
 
-static void wake(atomic_uint *word) { (void)word; }
+static void wake(atomic_uint *word) {
+    (void)word;
+}
 
 #endif
 

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,4 +111,13 @@ int fut_cpu_count_cached(void) {
         atomic_store_explicit(&cached, count, memory_order_relaxed);
     }
     return count;
+}
+
+int fut_cpu_current(void) {
+#ifdef __linux__
+    return sched_getcpu();
+#else
+    static _Thread_local char here; /* its address is another one in each thread */
+    return -1 - (int)((uintptr_t)&here & 0x3fffffff);
+#endif
 }

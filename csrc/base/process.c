@@ -42,9 +42,13 @@ void fut_process_close_from(int first, int except) {
 
 static unsigned forks;
 
-static void count_fork(void) { forks++; } /* in the child, which has one thread */
+static void count_fork(void) {
+    forks++;
+} /* in the child, which has one thread */
 
-static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, count_fork);
+}
 
 unsigned fut_process_forks(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -54,7 +58,8 @@ unsigned fut_process_forks(void) {
 
 void fut_process_reset_signals(void) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
-    for (int i = 1; i < NSIG; i++) sigaction(i, &standard, NULL); /* KILL and STOP refuse: fine */
+    for (int i = 1; i < NSIG; i++)
+        sigaction(i, &standard, NULL); /* KILL and STOP refuse: fine */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-size_t fut_ring_size(size_t capacity) { return sizeof(struct fut_ring) + capacity; }
+size_t fut_ring_size(size_t capacity) {
+    return sizeof(struct fut_ring) + capacity;
+}
 
 void fut_ring_reset(void *memory) {
     struct fut_ring *r = memory;
@@ -34,7 +36,8 @@ static void copy_out(struct fut_ring_end *end, unsigned char *to, size_t n) {
     memcpy(to + first, end->bytes, n - first);
 }
 
-enum fut_err fut_ring_write(struct fut_ring_end *end, const void *bytes, size_t n, size_t *done) {
+enum fut_err fut_ring_write(struct fut_ring_end *end, const void *bytes, size_t n,
+                            size_t *done) {
     /* acquire: the reader has finished with the bytes that it gave back */
     uint64_t taken = atomic_load_explicit(&end->shared->taken, memory_order_acquire);
     uint64_t inside = end->at - taken;

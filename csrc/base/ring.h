@@ -38,7 +38,8 @@ void fut_ring_reset(void *memory);
 void fut_ring_open(struct fut_ring_end *end, void *memory, size_t capacity);
 
 /* fut_ring_write(end, bytes, n, done): writes as many of the n bytes as there is room for. */
-enum fut_err fut_ring_write(struct fut_ring_end *end, const void *bytes, size_t n, size_t *done);
+enum fut_err fut_ring_write(struct fut_ring_end *end, const void *bytes, size_t n,
+                            size_t *done);
 
 /* fut_ring_read(end, bytes, n, done): reads up to n bytes. */
 enum fut_err fut_ring_read(struct fut_ring_end *end, void *bytes, size_t n, size_t *done);

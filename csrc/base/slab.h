@@ -23,6 +23,7 @@ struct fut_slab {
     struct fut_slab_chunk *spare;   /* the one of them that is empty, if there is one */
 };
 
+/* Blocks begin at a cache line, so that none shares one with its neighbour. */
 #define FUT_SLAB_INIT(size)                                                                    \
     { FUT_LOCK_INIT, ((size_t)(size) + 15) / 16 * 16, NULL, NULL }
 

@@ -140,4 +140,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void fut_pools_open(lua_State *L) { fut_home_set_functions(L, functions); }
+void fut_pools_open(lua_State *L) {
+    fut_home_set_functions(L, functions);
+}

@@ -50,7 +50,7 @@ enum fut_err fut_payload_init_buf(struct fut_payload *p, struct fut_buf *b,
     return FUT_OK;
 }
 
-void fut_payload_deinit(struct fut_payload *p) {
+void fut_payload_release(struct fut_payload *p) {
     struct fut_object *const *refs = fut_payload_refs(p);
     for (uint32_t i = 0; i < p->nrefs; i++) fut_object_drop(refs[i]);
     if (p->nrefs > FUT_PAYLOAD_REFS) fut_free(p->refs.many);

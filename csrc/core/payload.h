@@ -46,7 +46,10 @@ enum fut_err fut_payload_init_buf(struct fut_payload *p, struct fut_buf *b,
                                   struct fut_object *const *refs, uint32_t nrefs);
 
 /* fut_payload_deinit(p): frees the bytes and drops the refs; p is empty again. */
-void fut_payload_deinit(struct fut_payload *p);
+static inline void fut_payload_deinit(struct fut_payload *p);
+
+/* fut_payload_release(p): for fut_payload_deinit, when there is something to free or to drop. */
+void fut_payload_release(struct fut_payload *p);
 
 /* fut_payload_move(to, from): from's content goes to the empty `to`; from is empty. */
 void fut_payload_move(struct fut_payload *to, struct fut_payload *from);
@@ -58,6 +61,11 @@ static inline struct fut_object *const *fut_payload_refs(const struct fut_payloa
 
 static inline const unsigned char *fut_payload_bytes(const struct fut_payload *p) {
     return p->heap ? p->bytes.block : p->bytes.small;
+}
+
+static inline void fut_payload_deinit(struct fut_payload *p) {
+    if (p->heap || p->nrefs > 0) fut_payload_release(p);
+    p->len = 0;
 }
 
 #endif

@@ -16,12 +16,13 @@ struct fut_executor;
 struct fut_task {
     struct fut_future future; /* first: a task is a future */
     struct fut_executor *executor;
-    struct fut_task *next, *prev;
     bool queued;
     bool withdrawn;  /* cancelled while it waited at a worker; that will skip it */
     uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
-    uint64_t place;  /* and under which number */
-    struct fut_payload call;
+    struct fut_payload
+        call; /* what is looked at when the task is freed stands before its bytes */
+    struct fut_task *next, *prev;
+    uint64_t place; /* the number under which it waits at `worker` */
 };
 
 extern const struct fut_object_type fut_task_type;

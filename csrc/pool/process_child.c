@@ -20,7 +20,8 @@ struct child {
     const struct fut_process_child *about;
     struct fut_process_shared *shared;
     struct fut_process_slot *slot;
-    struct fut_ring_end tx, rx; /* named as the pool names them: tx is read here, rx is written */
+    struct fut_ring_end tx,
+        rx; /* named as the pool names them: tx is read here, rx is written */
     struct fut_worker *worker;
     struct known *known; /* in the order in which they came, so ids rise */
     size_t nknown, known_cap;
@@ -30,7 +31,9 @@ struct child {
 };
 
 /* Nobody is left to talk to: end like one who was killed, without a word. */
-static _Noreturn void give_up(void) { _exit(0); }
+static _Noreturn void give_up(void) {
+    _exit(0);
+}
 
 /* Waits until the pool rings. Looks now and then whether the zygote still lives. */
 static void wait_for_bell(struct child *c, unsigned seen) {
@@ -159,7 +162,8 @@ static void answer(struct child *c, uint64_t seq, const struct fut_outcome *o) {
 
 static void run_task(struct child *c, const struct fut_frame_head *head) {
     read_body(c, head);
-    if (!fut_claim_take(c->slot, head->seq, FUT_CLAIM_STARTED)) return; /* withdrawn meanwhile */
+    if (!fut_claim_take(c->slot, head->seq, FUT_CLAIM_STARTED))
+        return; /* withdrawn meanwhile */
     struct fut_payload call = {0};
     struct fut_outcome outcome = {0};
     enum fut_err err = read_call(c, head, &call);
@@ -183,10 +187,16 @@ static void serve(struct child *c) {
         case FUT_FRAME_OBJECT:
             if (add_object(c, &head) != FUT_OK) give_up();
             break;
-        case FUT_FRAME_FORGET: forget(c); break;
-        case FUT_FRAME_TASK: run_task(c, &head); break;
-        case FUT_FRAME_BYE: return;
-        default: give_up();
+        case FUT_FRAME_FORGET:
+            forget(c);
+            break;
+        case FUT_FRAME_TASK:
+            run_task(c, &head);
+            break;
+        case FUT_FRAME_BYE:
+            return;
+        default:
+            give_up();
         }
     }
 }

@@ -45,7 +45,8 @@ bool fut_link_can_take(const struct fut_process_link *link) {
 
 static bool put_frame(struct fut_process_link *link, const struct fut_frame_head *head,
                       const void *bytes, size_t n) {
-    return fut_buf_append(&link->out, head, sizeof *head) && fut_buf_append(&link->out, bytes, n);
+    return fut_buf_append(&link->out, head, sizeof *head) &&
+           fut_buf_append(&link->out, bytes, n);
 }
 
 static bool knows(const struct fut_process_link *link, uint64_t id) {
@@ -54,7 +55,8 @@ static bool knows(const struct fut_process_link *link, uint64_t id) {
     return false;
 }
 
-static enum fut_err teach(struct fut_process_link *link, const struct fut_object *ref, uint64_t id) {
+static enum fut_err teach(struct fut_process_link *link, const struct fut_object *ref,
+                          uint64_t id) {
     if (link->nknown == link->known_cap) {
         size_t cap = link->known_cap ? link->known_cap * 2 : 16;
         uint64_t *known = fut_realloc(link->known, cap * sizeof *known);
@@ -163,7 +165,8 @@ static enum fut_err read_body(struct fut_process_link *link, uint64_t n) {
         size_t readable = fut_ring_readable(&link->rx), done;
         size_t want = (size_t)(n - link->in.len);
         if (want > readable) want = readable;
-        if (want == 0) return fut_ring_read(&link->rx, NULL, 0, &done); /* are the counts sound? */
+        if (want == 0)
+            return fut_ring_read(&link->rx, NULL, 0, &done); /* are the counts sound? */
         size_t room = want;
         if (room < LEAST_READ && n - link->in.len >= LEAST_READ) room = LEAST_READ;
         unsigned char *to = fut_buf_reserve(&link->in, room);
@@ -180,8 +183,8 @@ enum fut_err fut_link_receive(struct fut_process_link *link, bool *ready) {
     *ready = false;
     size_t missing = sizeof link->head - link->head_at, done;
     if (missing > 0) {
-        enum fut_err err = fut_ring_read(&link->rx, (unsigned char *)&link->head + link->head_at,
-                                         missing, &done);
+        enum fut_err err = fut_ring_read(
+            &link->rx, (unsigned char *)&link->head + link->head_at, missing, &done);
         link->head_at += done;
         if (err != FUT_OK || done < missing) return err;
     }

@@ -18,8 +18,9 @@ struct fut_process_link {
     struct fut_process_slot *slot;
     const struct fut_worker_type *type;
     enum fut_link_state state;
-    unsigned started; /* slot->started once the worker of this life exists; ended when `ended` is it */
-    uint64_t first, next;               /* sequence numbers of the tasks at the worker: [first, next) */
+    unsigned
+        started; /* slot->started once the worker of this life exists; ended when `ended` is it */
+    uint64_t first, next; /* sequence numbers of the tasks at the worker: [first, next) */
     struct fut_task *tasks[FUT_WINDOW]; /* by sequence number; a count is held of each */
     unsigned given;                     /* tasks given to this worker, ever */
 

@@ -17,10 +17,11 @@
 #include "pool/zygote.h"
 
 enum {
-    AHEAD = 8,            /* tasks that a busy worker is given, the running one included */
-    AHEAD_BYTES = 4096,   /* larger calls wait until a worker is free */
-    START_FAILURES = 3,   /* workers in a row that die before they are ready: the pool is broken */
-    LOOK_MS = 20,         /* the collector looks whether the zygote lives */
+    AHEAD = 8,          /* tasks that a busy worker is given, the running one included */
+    AHEAD_BYTES = 4096, /* larger calls wait until a worker is free */
+    START_FAILURES =
+        3,        /* workers in a row that die before they are ready: the pool is broken */
+    LOOK_MS = 20, /* the collector looks whether the zygote lives */
     SETTLED_AT_ONCE = 32, /* outcomes that are collected before the lock is let go */
 };
 
@@ -41,7 +42,8 @@ struct process_pool {
     struct fut_executor_stats counts;
     struct fut_process_shared *shared;
     struct fut_zygote zygote;
-    struct fut_process_child child; /* what the zygote's children are; read after the fork only */
+    struct fut_process_child
+        child; /* what the zygote's children are; read after the fork only */
     struct fut_process_pool_options options;
     struct fut_future *stopped;
     pthread_t collector;
@@ -51,7 +53,9 @@ struct process_pool {
     int ndone;
 };
 
-static struct process_pool *pool_of(struct fut_executor *ex) { return (struct process_pool *)ex; }
+static struct process_pool *pool_of(struct fut_executor *ex) {
+    return (struct process_pool *)ex;
+}
 
 /* ---- giving tasks to workers, under the lock ---- */
 
@@ -101,8 +105,8 @@ static void mark_running(struct fut_process_link *link) {
 }
 
 static void say_bye_when_due(struct process_pool *p, struct fut_process_link *link) {
-    bool used_up = p->options.max_tasks_per_child > 0 &&
-                   link->given >= p->options.max_tasks_per_child;
+    bool used_up =
+        p->options.max_tasks_per_child > 0 && link->given >= p->options.max_tasks_per_child;
     bool over = p->closed && !p->queue.first && fut_link_load(link) == 0;
     bool lives = link->state == FUT_LINK_READY || link->state == FUT_LINK_STARTING;
     if (lives && (used_up || over) && !link->body) fut_link_bye(link);
@@ -147,7 +151,9 @@ static void take_back(struct process_pool *p, struct fut_task *t) {
     fut_queue_push_front(&p->queue, t);
 }
 
-static void pop(struct fut_process_link *link) { link->first++; }
+static void pop(struct fut_process_link *link) {
+    link->first++;
+}
 
 /* Drops tasks at the head of the window that were withdrawn: the worker skips them without a word. */
 static void skip_withdrawn(struct fut_process_link *link) {
@@ -206,8 +212,10 @@ static bool take_frame(struct process_pool *p, struct fut_process_link *link) {
     case FUT_FRAME_FAILED:
         break_pool(p, (char *)link->in.data, (size_t)link->head.text);
         return true;
-    case FUT_FRAME_RESULT: return take_result(p, link);
-    default: return false;
+    case FUT_FRAME_RESULT:
+        return take_result(p, link);
+    default:
+        return false;
     }
 }
 
@@ -447,7 +455,9 @@ static void pool_kill(struct fut_executor *ex, int signal) {
     fut_bell_ring(&p->shared->doorbell);
 }
 
-static struct fut_future *pool_stopped(struct fut_executor *ex) { return pool_of(ex)->stopped; }
+static struct fut_future *pool_stopped(struct fut_executor *ex) {
+    return pool_of(ex)->stopped;
+}
 
 static void pool_join(struct fut_executor *ex) {
     struct process_pool *p = pool_of(ex);
@@ -500,7 +510,8 @@ static void pool_free(struct fut_object *o) {
     struct process_pool *p = (struct process_pool *)o;
     if (p->links) {
         for (int i = 0; i < p->options.max_workers; i++) fut_link_deinit(&p->links[i]);
-        if (!p->joined && p->stopped && fut_future_done(p->stopped)) pthread_detach(p->collector);
+        if (!p->joined && p->stopped && fut_future_done(p->stopped))
+            pthread_detach(p->collector);
     }
     if (p->options.config) p->options.worker->config_free(p->options.config);
     if (p->stopped) fut_future_drop(p->stopped);
@@ -515,7 +526,8 @@ static void pool_free(struct fut_object *o) {
 const struct fut_object_type fut_process_pool_type = {"executor", pool_free};
 
 static enum fut_err start(struct process_pool *p) {
-    p->child = (struct fut_process_child){p->options.worker, p->options.config, p->options.name};
+    p->child =
+        (struct fut_process_child){p->options.worker, p->options.config, p->options.name};
     enum fut_err err =
         fut_zygote_start(&p->zygote, p->shared, fut_process_child_main, &p->child);
     if (err != FUT_OK) return err;

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+static size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
 
 static size_t slot_size(void) {
     return round_up(sizeof(struct fut_process_slot) + fut_ring_size(FUT_TX_CAPACITY) +
@@ -35,7 +37,9 @@ struct fut_process_slot *fut_process_slot(struct fut_process_shared *s, int i) {
     return (struct fut_process_slot *)(void *)(s->memory + (size_t)i * s->slot_size);
 }
 
-void *fut_process_tx(struct fut_process_slot *slot) { return slot->rings; }
+void *fut_process_tx(struct fut_process_slot *slot) {
+    return slot->rings;
+}
 
 void *fut_process_rx(struct fut_process_slot *slot) {
     return slot->rings + fut_ring_size(FUT_TX_CAPACITY);

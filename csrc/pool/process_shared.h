@@ -36,7 +36,7 @@ struct fut_process_slot {
     atomic_uint started;  /* workers that the zygote has tried to fork here */
     atomic_uint ended;    /* of these, how many are over */
     atomic_uint_fast64_t claims[FUT_WINDOW]; /* sequence number * 4 + enum fut_claim */
-    _Alignas(64) unsigned char rings[]; /* tx, then rx */
+    _Alignas(64) unsigned char rings[];      /* tx, then rx */
 };
 
 struct fut_process_shared {

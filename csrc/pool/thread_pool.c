@@ -30,6 +30,7 @@ struct thread_pool {
     pthread_mutex_t joining; /* held while threads are joined; not a lock: that takes a while */
     struct fut_lock lock;    /* guards all that follows, but for the atomics' readers */
     struct fut_queue queue;
+    atomic_int submitter_cpu;      /* where the last submit ran */
     atomic_size_t pending;         /* queue.length for those who spin without the lock */
     struct thread_worker *workers; /* all that were started and not joined */
     struct thread_worker *idle;    /* asleep, the latest first: its caches are warm */
@@ -70,6 +71,11 @@ static void wake(struct thread_worker *w) {
     if (w) fut_unpark(&w->parker);
 }
 
+/* A worker that spins on the processor of the one who submits keeps it from submitting. */
+static bool is_in_the_way(struct thread_pool *p) {
+    return fut_cpu_current() == atomic_load_explicit(&p->submitter_cpu, memory_order_relaxed);
+}
+
 /* Looks at the queue without the lock for a little while: is there work? */
 static bool spin_for_work(struct thread_pool *p, fut_time until) {
     do {
@@ -77,13 +83,13 @@ static bool spin_for_work(struct thread_pool *p, fut_time until) {
             if (atomic_load_explicit(&p->pending, memory_order_relaxed) > 0) return true;
             fut_pause();
         }
-    } while (fut_now() < until);
+    } while (fut_now() < until && !is_in_the_way(p));
     return false;
 }
 
 /* Waits for work. Called and returns under the lock, as one that is no longer `coming`. */
 static void wait_for_work(struct thread_pool *p, struct thread_worker *w, bool may_spin) {
-    if (may_spin && p->coming == 0) {
+    if (may_spin && p->coming == 0 && !is_in_the_way(p)) {
         p->coming++; /* so one worker spins at a time, and a submit need not wake another */
         fut_time until = fut_spin_until(&p->spin);
         fut_unlock(&p->lock);
@@ -297,6 +303,7 @@ static enum fut_err start_workers(struct thread_pool *p) {
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct thread_pool *p = pool_of(ex);
     fut_lock(&p->lock);
+    atomic_store_explicit(&p->submitter_cpu, fut_cpu_current(), memory_order_relaxed);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
     if (err == FUT_OK) {
         for (size_t i = 0; i < n; i++) fut_queue_push(&p->queue, tasks[i]);

@@ -52,7 +52,8 @@ static void become_worker(struct fut_process_shared *shared, int slot, fut_zygot
     _exit(0);
 }
 
-static void spawn(struct fut_process_shared *shared, int i, fut_zygote_child *child, void *arg) {
+static void spawn(struct fut_process_shared *shared, int i, fut_zygote_child *child,
+                  void *arg) {
     struct fut_process_slot *slot = fut_process_slot(shared, i);
     atomic_fetch_add(&shared->workers, 1);
     pid_t pid = fork();
@@ -74,7 +75,8 @@ static bool lives(struct fut_process_slot *slot) {
 
 static void reap(struct fut_process_shared *shared) {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) { /* all children are our workers */
+    for (pid_t pid;
+         (pid = waitpid(-1, &status, WNOHANG)) > 0;) { /* all children are our workers */
         for (int i = 0; i < shared->slots; i++) {
             struct fut_process_slot *slot = fut_process_slot(shared, i);
             if (!lives(slot) || atomic_load(&slot->pid) != pid) continue;
@@ -93,8 +95,8 @@ static void kill_all(struct fut_process_shared *shared) {
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) continue;
 }
 
-static void zygote_main(int commands, struct fut_process_shared *shared, fut_zygote_child *child,
-                        void *arg) {
+static void zygote_main(int commands, struct fut_process_shared *shared,
+                        fut_zygote_child *child, void *arg) {
     for (;;) {
         struct pollfd fds[2] = {{.fd = commands, .events = POLLIN},
                                 {.fd = child_pipe[0], .events = POLLIN}};
@@ -151,7 +153,8 @@ enum fut_err fut_zygote_start(struct fut_zygote *z, struct fut_process_shared *s
     fflush(NULL);
     sigset_t all, before;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of the program runs in the zygote */
+    pthread_sigmask(SIG_SETMASK, &all,
+                    &before); /* no handler of the program runs in the zygote */
     pid_t pid = fork();
     if (pid == 0) become_zygote(ends[1], shared, child, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -18,7 +18,8 @@ static const char known_key;
 void fut_handle_class_add(const struct fut_handle_class *c) {
     for (int i = 0; i < CLASSES_MAX; i++) {
         const struct fut_handle_class *free_slot = NULL;
-        if (atomic_compare_exchange_strong(&classes[i], &free_slot, c) || free_slot == c) return;
+        if (atomic_compare_exchange_strong(&classes[i], &free_slot, c) || free_slot == c)
+            return;
     }
     FUT_ASSERT(!"more classes of handles than CLASSES_MAX");
 }

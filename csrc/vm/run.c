@@ -140,7 +140,8 @@ static int encode_error(lua_State *L) {
         r->out->kind = FUT_OUTCOME_ERROR;
         return 0;
     }
-    bool worth_reading = lua_isstring(L, 1) || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL;
+    bool worth_reading =
+        lua_isstring(L, 1) || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL;
     if (err == FUT_ETRANSFER && worth_reading)
         message = lua_pushfstring(L, "%s (the error was: %s)", message, fut_error_text(L, 1));
     fail(r, err, err == FUT_ETRANSFER ? message : NULL);
