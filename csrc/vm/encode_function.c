@@ -10,7 +10,7 @@
 /* What the _ENV of a function is in the eyes of the reader. */
 enum environment {
     ENV_GLOBALS, /* the table of globals */
-    ENV_DYNAMIC, /* computes its names (__index): asked for each, becomes the table of globals */
+    ENV_DYNAMIC, /* computes its names (__index): asked for each, becomes the globals */
     ENV_LITERAL, /* any other value: travels as what it is */
 };
 

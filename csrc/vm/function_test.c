@@ -123,10 +123,12 @@ static const struct test_case cases[] = {
 
 {"many functions",
  "local makers, many = {}, {}\n"
- "for k = 1, 40 do makers[k] = load('local i = ... return function() return i * ' .. k .. ' end') end\n"
+ "for k = 1, 40 do\n"
+ "  makers[k] = load('local i = ... return function() return i * ' .. k .. ' end') end\n"
  "for i = 1, 50 do many[i] = {} for k = 1, 40 do many[i][k] = makers[k](i) end end\n"
  "same(send(function(m) local sum = 0\n"
- "  for i = 1, 50 do for k = 1, 40 do sum = sum + m[i][k]() end end return sum end, many), 1275 * 820)\n"
+ "  for i = 1, 50 do for k = 1, 40 do sum = sum + m[i][k]() end end return sum end, many),\n"
+ "  1275 * 820)\n"
  "for i = 1, 5000 do same(send(load('return ' .. i)), i) end\n"
  "same(send(many[7][9]), 63)\n"},
 
