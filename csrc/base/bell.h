@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_bell: wakes one waiter in this or another process. Lives in shared memory; no lock, so a process
- * that dies at any moment holds nothing.
+/* fut_bell: wakes one waiter in this or another process. Lives in shared memory; no lock, so
+ * a process that dies at any moment holds nothing.
  *
- * Operation: the waiter reads the count, looks at its work, and sleeps only if the count is still the
- * same; whoever made work rings. A ring between look and sleep changes the count, so it is not lost.
+ * Operation: the waiter reads the count, looks at its work, and sleeps only if the count is
+ * still the same; whoever made work rings. A ring between look and sleep changes the count,
+ * so it is not lost.
  * BLOCKING: fut_bell_wait only; it may return early for no reason.
  * THREADS: one waiter; any number of threads and processes ring. */
 #ifndef FUT_BASE_BELL_H

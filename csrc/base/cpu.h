@@ -10,8 +10,8 @@ int fut_cpu_count(void);
 /* fut_cpu_count_cached(): the first answer of fut_cpu_count, kept. Any thread. */
 int fut_cpu_count_cached(void);
 
-/* fut_cpu_current(): the number of the processor that runs this thread; where the system does not say,
- * a negative number that no other thread gets. A few nanoseconds. */
+/* fut_cpu_current(): the number of the processor that runs this thread; where the system
+ * does not say, a negative number that no other thread gets. A few nanoseconds. */
 int fut_cpu_current(void);
 
 #endif

@@ -3,13 +3,13 @@
 #ifndef FUT_BASE_PROCESS_H
 #define FUT_BASE_PROCESS_H
 
-/* fut_process_close_from(first, except): closes all file descriptors from `first` on but one (-1: none
- * is spared). Close-on-exec does nothing between forked siblings. */
+/* fut_process_close_from(first, except): closes all file descriptors from `first` on but one
+ * (-1: none is spared). Close-on-exec does nothing between forked siblings. */
 void fut_process_close_from(int first, int except);
 
-/* fut_process_forks(): how often this process came out of a fork since the library was loaded, its
- * parents' forks included. What was made under another number was made by another process. A load, not
- * a system call as getpid is. */
+/* fut_process_forks(): how often this process came out of a fork since the library was
+ * loaded, its parents' forks included. What was made under another number was made by
+ * another process. A load, not a system call as getpid is. */
 unsigned fut_process_forks(void);
 
 /* fut_process_reset_signals(): default handlers for all signals, none blocked. */

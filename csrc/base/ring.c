@@ -20,8 +20,8 @@ void fut_ring_open(struct fut_ring_end *end, void *memory, size_t capacity) {
     end->at = 0;
 }
 
-/* Copies between the ring at `at` and flat memory, in the one or two pieces that the end of the ring
- * makes of it. */
+/* Copies between the ring at `at` and flat memory, in the one or two pieces that the end of
+ * the ring makes of it. */
 static void copy_in(struct fut_ring_end *end, const unsigned char *from, size_t n) {
     size_t start = end->at & (end->capacity - 1);
     size_t first = end->capacity - start < n ? end->capacity - start : n;

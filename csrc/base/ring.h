@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_ring: a stream of bytes from one process to another through shared memory. One writer, one
- * reader, no lock: a process that dies at any moment leaves a stream that is cut, nothing worse.
+/* fut_ring: a stream of bytes from one process to another through shared memory. One writer,
+ * one reader, no lock: a process that dies at any moment leaves a stream that is cut,
+ * nothing worse.
  *
- * STATE: `struct fut_ring` is the shared part, followed by its bytes; each side has a private
- * `struct fut_ring_end` with its own position, so what the other side writes there can confuse nobody
- * but itself: a count that makes no sense is FUT_ECORRUPT.
+ * STATE: `struct fut_ring` is the shared part, followed by its bytes; each side has a
+ * private `struct fut_ring_end` with its own position, so what the other side writes there
+ * can confuse nobody but itself: a count that makes no sense is FUT_ECORRUPT.
  * BLOCKING: never. Who finds the ring full or empty waits on a bell (base/bell.h).
  * THREADS: one per end. */
 #ifndef FUT_BASE_RING_H
@@ -44,7 +45,8 @@ enum fut_err fut_ring_write(struct fut_ring_end *end, const void *bytes, size_t 
 /* fut_ring_read(end, bytes, n, done): reads up to n bytes. */
 enum fut_err fut_ring_read(struct fut_ring_end *end, void *bytes, size_t n, size_t *done);
 
-/* fut_ring_readable(end): how many bytes can be read now (0 also when the count makes no sense). */
+/* fut_ring_readable(end): how many bytes can be read now (0 also when the count makes no
+ * sense). */
 size_t fut_ring_readable(const struct fut_ring_end *end);
 
 #endif

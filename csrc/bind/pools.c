@@ -75,8 +75,8 @@ static struct fut_lua_config **push_config(lua_State *L) {
     return config;
 }
 
-/* Pushes a config for workers that run the initializer at `first` with the arguments behind it (n values
- * in all; 0 or a nil: there is none). */
+/* Pushes a config for workers that run the initializer at `first` with the arguments behind
+ * it (n values in all; 0 or a nil: there is none). */
 static struct fut_lua_config **make_config(lua_State *L, int first, int n) {
     struct fut_lua_config **config = push_config(L);
     push_boot(L);
@@ -87,8 +87,14 @@ static struct fut_lua_config **make_config(lua_State *L, int first, int n) {
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_QUIET);
     if (err == FUT_OK) err = fut_encoder_sequence(e, L, first, n, FUT_ROLE_CALL);
     if (err == FUT_OK) err = fut_encoder_end(e, &(*config)->initializer);
-    if (err != FUT_OK) fut_error_raise(L, "TransferError", "%s", fut_encoder_message(e));
-    return config;
+    if (err == FUT_OK) return config;
+    if (err == FUT_ETRANSFER)
+        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
+    else
+        lua_pushstring(L, fut_err_text(err));
+    fut_encoder_abandon(e);
+    lua_error(L);
+    return NULL;
 }
 
 /* The state owns the new pool, whose count the handle has. Leaves the handle on the top. */
@@ -100,8 +106,8 @@ static int own(lua_State *L, struct fut_executor_handle *h, int index, enum fut_
     return 1;
 }
 
-/* thread_pool(max_workers, name_prefix [, initializer, initargs...]): the arguments were checked in
- * Lua. */
+/* thread_pool(max_workers, name_prefix [, initializer, initargs...]): the arguments were
+ * checked in Lua. */
 static int new_thread_pool(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
     int top = lua_gettop(L);
@@ -117,7 +123,8 @@ static int new_thread_pool(lua_State *L) {
     return own(L, h, top + 1, fut_thread_pool_new(&options, &h->executor));
 }
 
-/* process_pool(max_workers, name, max_tasks_per_child [, initializer, initargs...]): likewise. */
+/* process_pool(max_workers, name, max_tasks_per_child [, initializer, initargs...]):
+ * likewise. */
 static int new_process_pool(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
     int top = lua_gettop(L);

@@ -48,7 +48,8 @@ enum fut_err fut_payload_init_buf(struct fut_payload *p, struct fut_buf *b,
 /* fut_payload_deinit(p): frees the bytes and drops the refs; p is empty again. */
 static inline void fut_payload_deinit(struct fut_payload *p);
 
-/* fut_payload_release(p): for fut_payload_deinit, when there is something to free or to drop. */
+/* fut_payload_release(p): for fut_payload_deinit, when there is something to free or to
+ * drop. */
 void fut_payload_release(struct fut_payload *p);
 
 /* fut_payload_move(to, from): from's content goes to the empty `to`; from is empty. */

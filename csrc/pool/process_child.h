@@ -12,8 +12,9 @@ struct fut_process_child {
     const char *name; /* of the pool */
 };
 
-/* fut_process_child_main(arg, shared, slot): the zygote's fut_zygote_child; arg: a fut_process_child.
- * Returns when the worker is to end; never when the pool or the zygote has gone. */
+/* fut_process_child_main(arg, shared, slot): the zygote's fut_zygote_child; arg: a
+ * fut_process_child. Returns when the worker is to end; never when the pool or the zygote
+ * has gone. */
 void fut_process_child_main(void *arg, struct fut_process_shared *shared, int slot);
 
 #endif

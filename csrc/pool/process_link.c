@@ -159,7 +159,8 @@ bool fut_link_pump(struct fut_process_link *link) {
     return err == FUT_OK;
 }
 
-/* Reads into the buffer up to n bytes in all. It grows with what comes, not with what is announced. */
+/* Reads into the buffer up to n bytes in all. It grows with what comes, not with what is
+ * announced. */
 static enum fut_err read_body(struct fut_process_link *link, uint64_t n) {
     while (link->in.len < n) {
         size_t readable = fut_ring_readable(&link->rx), done;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_process_link: the pool's side of one slot: the tasks that are at its worker, what is still to be
- * written to it, what has been read of its next frame.
+/* fut_process_link: the pool's side of one slot: the tasks that are at its worker, what is
+ * still to be written to it, what has been read of its next frame.
  *
  * STATE: free (no worker) -> starting -> ready -> leaving -> free.
  * LOCKS: all calls under the pool's lock. BLOCKING: none. */
@@ -19,7 +19,8 @@ struct fut_process_link {
     const struct fut_worker_type *type;
     enum fut_link_state state;
     unsigned
-        started; /* slot->started once the worker of this life exists; ended when `ended` is it */
+        /* slot->started once the worker of this life exists; ended when `ended` is it */
+        started;
     uint64_t first, next; /* sequence numbers of the tasks at the worker: [first, next) */
     struct fut_task *tasks[FUT_WINDOW]; /* by sequence number; a count is held of each */
     unsigned given;                     /* tasks given to this worker, ever */
@@ -39,8 +40,9 @@ struct fut_process_link {
     size_t nknown, known_cap;
 };
 
-/* fut_link_open(link): for a new worker: empty rings, nothing known. fut_link_close(link): the worker
- * has ended; the caller has emptied the window. fut_link_deinit(link): frees the memory. */
+/* fut_link_open(link): for a new worker: empty rings, nothing known. fut_link_close(link):
+ * the worker has ended; the caller has emptied the window. fut_link_deinit(link): frees the
+ * memory. */
 void fut_link_open(struct fut_process_link *link);
 void fut_link_close(struct fut_process_link *link);
 void fut_link_deinit(struct fut_process_link *link);
@@ -54,23 +56,24 @@ static inline struct fut_task **fut_link_task(struct fut_process_link *link, uin
     return &link->tasks[seq % FUT_WINDOW];
 }
 
-/* fut_link_can_take(link): it may be given a task: there is room in the window, and nothing large is
- * still being written. */
+/* fut_link_can_take(link): it may be given a task: there is room in the window, and nothing
+ * large is still being written. */
 bool fut_link_can_take(const struct fut_process_link *link);
 
-/* fut_link_give(link, task): the task and the objects that it refers to are on their way; takes over the
- * caller's count. FUT_ENOMEM: nothing was given. */
+/* fut_link_give(link, task): the task and the objects that it refers to are on their way;
+ * takes over the caller's count. FUT_ENOMEM: nothing was given. */
 enum fut_err fut_link_give(struct fut_process_link *link, struct fut_task *task);
 
 /* fut_link_bye(link): tells the worker to end after what it was given. */
 enum fut_err fut_link_bye(struct fut_process_link *link);
 
-/* fut_link_pump(link): writes what there is room for, and rings; false when the worker's counts make no
- * sense. */
+/* fut_link_pump(link): writes what there is room for, and rings; false when the worker's
+ * counts make no sense. */
 bool fut_link_pump(struct fut_process_link *link);
 
-/* fut_link_receive(link, ready): reads what there is; *ready when head and `in` are a whole frame, which
- * stays until fut_link_next. FUT_ECORRUPT, FUT_ENOMEM: nothing sensible will come. */
+/* fut_link_receive(link, ready): reads what there is; *ready when head and `in` are a whole
+ * frame, which stays until fut_link_next. FUT_ECORRUPT, FUT_ENOMEM: nothing sensible will
+ * come. */
 enum fut_err fut_link_receive(struct fut_process_link *link, bool *ready);
 void fut_link_next(struct fut_process_link *link);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_process_pool: an executor whose workers are processes, forked by a zygote (pool/zygote.h).
+/* fut_process_pool: an executor whose workers are processes, forked by a zygote
+ * (pool/zygote.h).
  *
- *   submit --> queue --> give --> tx ring --> worker runs it --> rx ring --> collector --> settle
- *                        ^ whoever submits, or the collector           ^ one thread of the pool
- *                          when a worker has room: under the lock
+ *   submit -> queue -> give -> tx ring -> worker runs it -> rx ring -> collector -> settle
+ *                     ^ whoever submits, or the collector        ^ one thread of the pool
+ *                       when a worker has room: under the lock
  *
- * A worker may be given a few small tasks ahead, so that it never idles; they can still be cancelled,
- * and are taken back for a worker that idles, or when their worker dies. A dead worker costs the one
- * task that it was running. */
+ * A worker may be given a few small tasks ahead, so that it never idles; they can still be
+ * cancelled, and are taken back for a worker that idles, or when their worker dies. A dead
+ * worker costs the one task that it was running. */
 #ifndef FUT_POOL_PROCESS_POOL_H
 #define FUT_POOL_PROCESS_POOL_H
 
@@ -24,8 +25,8 @@ struct fut_process_pool_options {
     void *config; /* of the workers; the pool's from the call on, also when it fails */
 };
 
-/* fut_process_pool_new(options, out): a pool with one count, its zygote and its collector. FUT_ENOMEM;
- * FUT_ELOST when the system gives no process; FUT_ETHREAD. */
+/* fut_process_pool_new(options, out): a pool with one count, its zygote and its collector.
+ * FUT_ENOMEM; FUT_ELOST when the system gives no process; FUT_ETHREAD. */
 enum fut_err fut_process_pool_new(const struct fut_process_pool_options *options,
                                   struct fut_executor **out);
 

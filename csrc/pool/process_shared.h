@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process pool, its zygote and its workers share: one mapping, made before the first fork.
+/* What a process pool, its zygote and its workers share: one mapping, made before the first
+ * fork.
  *
  *   pool  --tx ring-->  worker      objects (code), tasks, goodbye
  *   pool  <--rx ring--  worker      ready or failed, results
  *   pool  --pipe----->  zygote      spawn this slot, signal all, quit
  *   pool  <--slot-----  zygote      pid of the worker, how it ended
  *
- * Whoever changes something rings the bell of the one that waits for it: each worker has its own, the
- * pool's collector has one. Nothing here is a lock: a process may die between any two instructions.
+ * Whoever changes something rings the bell of the one that waits for it: each worker has its
+ * own, the pool's collector has one. Nothing here is a lock: a process may die between any
+ * two instructions.
  *
- * Claims: a task that waits at a worker is run by whoever wins its claim word. The worker takes it
- * when it starts the task, the pool when the task is cancelled or moved to another worker. */
+ * Claims: a task that waits at a worker is run by whoever wins its claim word. The worker
+ * takes it when it starts the task, the pool when the task is cancelled or moved to another
+ * worker. */
 #ifndef FUT_POOL_PROCESS_SHARED_H
 #define FUT_POOL_PROCESS_SHARED_H
 
@@ -60,8 +63,9 @@ struct fut_process_slot *fut_process_slot(struct fut_process_shared *s, int i);
 void *fut_process_tx(struct fut_process_slot *slot);
 void *fut_process_rx(struct fut_process_slot *slot);
 
-/* fut_claim_offer(slot, seq): the task with that number waits at the worker. fut_claim_take(slot, seq,
- * as): true for the one who takes it. fut_claim_started(slot, seq): the worker has taken it. */
+/* fut_claim_offer(slot, seq): the task with that number waits at the worker.
+ * fut_claim_take(slot, seq, as): true for the one who takes it. fut_claim_started(slot,
+ * seq): the worker has taken it. */
 void fut_claim_offer(struct fut_process_slot *slot, uint64_t seq);
 bool fut_claim_take(struct fut_process_slot *slot, uint64_t seq, enum fut_claim as);
 bool fut_claim_started(struct fut_process_slot *slot, uint64_t seq);

@@ -147,8 +147,8 @@ enum fut_err fut_zygote_start(struct fut_zygote *z, struct fut_process_shared *s
     int ends[2];
     z->pid = 0;
     z->pipe = -1;
-    /* SEQPACKET keeps commands whole; both ends close on exec, so no program started by a task or
-     * by the user keeps them */
+    /* SEQPACKET keeps commands whole; both ends close on exec, so no program started by a
+     * task or by the user keeps them */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return FUT_ELOST;
     fflush(NULL);
     sigset_t all, before;

@@ -11,8 +11,9 @@ enum { CLASSES_MAX = 16 };
 /* Filled once per class at module load, then only read: no lock. */
 static _Atomic(const struct fut_handle_class *) classes[CLASSES_MAX];
 
-/* The registry key of the table object -> handle. Its values are weak: the collector clears them
- * before a handle's finalizer drops the object, so an address that is used again is not found. */
+/* The registry key of the table object -> handle. Its values are weak: the collector clears
+ * them before a handle's finalizer drops the object, so an address that is used again is not
+ * found. */
 static const char known_key;
 
 void fut_handle_class_add(const struct fut_handle_class *c) {

@@ -15,11 +15,12 @@ struct run {
     bool in_task; /* the task's own code runs: its errors deserve a traceback */
 };
 
-/* Where the message handler finds the run: a state runs on one thread, and a run inside of another
- * one (a task that waits runs other tasks) puts the outer one back. */
+/* Where the message handler finds the run: a state runs on one thread, and a run inside of
+ * another one (a task that waits runs other tasks) puts the outer one back. */
 static _Thread_local struct run *current_run;
 
-/* Keeps the traceback outside of Lua; luaL_traceback is bounded, also for an overflown stack. */
+/* Keeps the traceback outside of Lua; luaL_traceback is bounded, also for an overflown
+ * stack. */
 static int on_error(lua_State *L) {
     struct run *r = current_run;
     if (lua_isnil(L, 1)) {
@@ -76,8 +77,8 @@ static int run_one(lua_State *L, struct run *r, struct fut_decoder *d, bool quie
     return 0;
 }
 
-/* One item's outcome into the encoder: the values above `base`, then the mark that says what they are.
- * What cannot travel becomes a message, so that the other items are not lost. */
+/* One item's outcome into the encoder: the values above `base`, then the mark that says what
+ * they are. What cannot travel becomes a message, so that the other items are not lost. */
 static void encode_item(lua_State *L, struct fut_encoder *e, int base, bool ok) {
     enum fut_item mark = ok ? FUT_ITEM_VALUES : FUT_ITEM_ERROR;
     enum fut_role role = ok ? FUT_ROLE_RESULT : FUT_ROLE_ERROR;
