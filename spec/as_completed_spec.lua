@@ -181,10 +181,6 @@ describe("as_completed", function()
             end
             assert.equal(count, seen)
         end
-        run(1000)
-        local small = check.timed(run, scale.count(10000))
-        local large = check.timed(run, scale.count(100000))
-        -- Ten times the work; quadratic would be 100 times.
-        assert.is_true(large < 40 * small + 0.2, ("%.3f s against %.3f s"):format(large, small))
+        check.linear(run, scale.count(10000))
     end)
 end)

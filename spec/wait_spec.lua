@@ -210,10 +210,6 @@ describe("wait returns", function()
             local done = futures.wait(fs, LIMIT)
             assert.equal(count, #done)
         end
-        run(1000)
-        local small = check.timed(run, scale.count(5000))
-        local large = check.timed(run, scale.count(40000))
-        -- Eight times the work; quadratic would be 64 times.
-        assert.is_true(large < 30 * small + 0.2, ("%.3f s against %.3f s"):format(large, small))
+        check.linear(run, scale.count(5000))
     end)
 end)

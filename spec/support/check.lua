@@ -72,6 +72,26 @@ function check.takes(low, high, call, ...)
     return table.unpack(results, 2, results.n)
 end
 
+--- `run(count)` must cost linear work: ten times the count may cost 40 times as much, where
+--- quadratic work would cost 100 times as much. Processor time is what counts, and the best of a
+--- few tries: other programs run, too.
+function check.linear(run, count)
+    local small, large
+    run(count // 10)
+    for _ = 1, 5 do
+        local from = os.clock()
+        run(count)
+        small = os.clock() - from
+        from = os.clock()
+        run(10 * count)
+        large = os.clock() - from
+        if large < 40 * small + 0.1 then
+            return
+        end
+    end
+    error(("%d took %.4f s, ten times as many %.4f s"):format(count, small, large), 2)
+end
+
 --- Wait until `probe` returns something true, for what the system does in its own time.
 function check.eventually(what, probe)
     local deadline = system.monotime() + scale.LIMIT
