@@ -37,9 +37,9 @@ NOT_WATCHED static void on_sigint(int number) {
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-/* While Lua code runs, Ctrl-C interrupts it; the second one ends a program that does not react.
- * ThreadSanitizer would hold back a signal until the next system call, which a loop in Lua never
- * makes: so the handler is set behind its back. */
+/* While Lua code runs, Ctrl-C interrupts it; the second one ends a program that does not
+ * react. ThreadSanitizer would hold back a signal until the next system call, which a loop
+ * in Lua never makes: so the handler is set behind its back. */
 static void catch_sigint(bool on) {
     struct sigaction action = {.sa_flags = on ? (int)SA_RESETHAND : 0};
     action.sa_handler = on ? on_sigint : SIG_DFL;
