@@ -78,6 +78,7 @@ void *fut_slab_alloc(struct fut_slab *s) {
     struct free_block *b = NULL;
     if (c) {
         b = c->free;
+        FUT_ASSERT(b); /* it is on the list of those that have one */
         c->free = b->next;
         c->used++;
         if (c == s->spare) s->spare = NULL;

@@ -40,7 +40,10 @@ struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home) {
 void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
                      lua_Integer number) {
     struct fut_watches_entry *e = fut_alloc(sizeof *e);
-    if (!e) luaL_error(L, "not enough memory");
+    if (!e) {
+        luaL_error(L, "not enough memory");
+        return; /* never reached, which the analyser does not know */
+    }
     e->number = number;
     e->next = ws->entries;
     e->back = &ws->entries;

@@ -72,7 +72,9 @@ bool fut_future_start(struct fut_future *f) {
     return move_state(f, PENDING, FUT_RUNNING);
 }
 
-void fut_future_unstart(struct fut_future *f) { move_state(f, FUT_RUNNING, FUT_PENDING); }
+void fut_future_unstart(struct fut_future *f) {
+    move_state(f, FUT_RUNNING, FUT_PENDING);
+}
 
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome) {
     /* In one step: a start between two looks would make both of them fail. */

@@ -27,7 +27,6 @@ struct child {
     size_t nknown, known_cap;
     struct fut_buf body; /* of the frame that is being read */
     struct fut_spin spin;
-    pid_t zygote;
 };
 
 /* Nobody is left to talk to: end like one who was killed, without a word. */
@@ -51,7 +50,7 @@ static void wait_for_bell(struct child *c, unsigned seen) {
     fut_time asleep = fut_now();
     fut_bell_wait(&c->slot->bell, seen, asleep + FUT_SECOND);
     if (fut_now() - asleep < FUT_SPIN_SHORT) fut_spin_learn(&c->spin, true);
-    if (getppid() != c->zygote) give_up();
+    if (getppid() != atomic_load(&c->shared->zygote)) give_up();
 }
 
 static void read_all(struct child *c, void *to, size_t n) {
@@ -202,14 +201,14 @@ static void serve(struct child *c) {
 }
 
 void fut_process_child_main(void *arg, struct fut_process_shared *shared, int slot) {
-    struct child c = {.about = arg, .shared = shared, .zygote = getppid()};
+    struct child c = {.about = arg, .shared = shared};
     char name[64];
     char *why = NULL;
     c.slot = fut_process_slot(shared, slot);
     fut_ring_open(&c.tx, fut_process_tx(c.slot), FUT_TX_CAPACITY);
     fut_ring_open(&c.rx, fut_process_rx(c.slot), FUT_RX_CAPACITY);
     fut_executor_set_current(NULL); /* the thread that made the pool may have been a worker */
-    int id = (int)atomic_load(&shared->workers);
+    int id = atomic_load(&c.slot->id);
     snprintf(name, sizeof name, "%s_%d", c.about->name, id - 1);
     struct fut_worker_info info = {"process", id, name};
     enum fut_err err = c.about->type->open(c.about->config, &info, &c.worker, &why);

@@ -69,7 +69,8 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
 }
 
 static void break_pool(struct fut_process_pool *p, const char *why, size_t len) {
-    if (!p->why_broken) p->why_broken = fut_strndup(why, len);
+    if (!p->broken) p->why_broken = fut_strndup(why, len);
+    p->broken = true;
     p->closed = true;
     for (struct fut_task *t; (t = fut_queue_pop(&p->queue));)
         fut_process_fail(p, t, FUT_EBROKEN);
@@ -144,14 +145,14 @@ static void bury(struct fut_process_pool *p, struct fut_process_link *link) {
             fut_task_drop(t);
         else if (fut_claim_started(link->slot, seq))
             lose(p, t, pid, status);
-        else if (p->why_broken || p->killed)
+        else if (p->broken || p->killed)
             fut_process_fail(p, t, FUT_EBROKEN);
         else
             take_back(p, t);
     }
     fut_link_close(link);
     p->nworkers--;
-    if (never_ready && !p->why_broken && !p->killed && ++p->start_failures >= START_FAILURES) {
+    if (never_ready && !p->broken && !p->killed && ++p->start_failures >= START_FAILURES) {
         char text[96];
         describe_end(text, sizeof text, pid, status);
         break_pool(p, text, strlen(text));

@@ -33,7 +33,8 @@ struct fut_process_pool {
     int nworkers;                   /* links that are not free */
     int start_failures;
     bool closed, killed, stopping;
-    char *why_broken;
+    bool broken;
+    char *why_broken; /* NULL also when there was no memory for it */
     struct fut_executor_stats counts;
     struct fut_process_shared *shared;
     struct fut_zygote zygote;
@@ -42,6 +43,8 @@ struct fut_process_pool {
     struct fut_process_pool_options options;
     struct fut_future *stopped;
     pthread_t collector;
+    pthread_mutex_t
+        joining; /* held while the collector is joined; not a lock: that takes a while */
     bool joined;
     struct fut_spin spin;
     struct fut_settled done[FUT_SETTLED_AT_ONCE]; /* the collector's */

@@ -12,7 +12,7 @@ static struct fut_process_pool *pool_of(struct fut_executor *ex) {
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct fut_process_pool *p = pool_of(ex);
     fut_lock(&p->lock);
-    enum fut_err err = p->why_broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
+    enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
     for (size_t i = 0; i < n && err == FUT_OK; i++) {
         fut_task_hold(tasks[i]);
         fut_queue_push(&p->queue, tasks[i]);
@@ -95,11 +95,10 @@ static struct fut_future *pool_stopped(struct fut_executor *ex) {
 
 static void pool_join(struct fut_executor *ex) {
     struct fut_process_pool *p = pool_of(ex);
-    fut_lock(&p->lock);
-    bool first = !p->joined;
+    pthread_mutex_lock(&p->joining); /* a second caller waits for what the first one joins */
+    if (!p->joined) pthread_join(p->collector, NULL);
     p->joined = true;
-    fut_unlock(&p->lock);
-    if (first) pthread_join(p->collector, NULL);
+    pthread_mutex_unlock(&p->joining);
 }
 
 static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) {
@@ -154,6 +153,7 @@ static void pool_free(struct fut_object *o) {
     fut_free((char *)p->options.name);
     fut_free(p->why_broken);
     fut_lock_deinit(&p->lock);
+    pthread_mutex_destroy(&p->joining);
     fut_free(p);
 }
 
@@ -185,6 +185,7 @@ enum fut_err fut_process_pool_new(const struct fut_process_pool_options *options
     p->executor.process = true;
     p->executor.forks = fut_process_forks();
     fut_lock_init(&p->lock);
+    pthread_mutex_init(&p->joining, NULL);
     p->options = *options;
     p->options.name = fut_strdup(options->name);
     p->stopped = fut_future_new();

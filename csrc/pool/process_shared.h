@@ -34,6 +34,7 @@ enum fut_claim { FUT_CLAIM_WAITING, FUT_CLAIM_STARTED, FUT_CLAIM_WITHDRAWN };
 
 struct fut_process_slot {
     struct fut_bell bell; /* the worker waits on it */
+    atomic_int id;        /* of that worker, counted from 1 over all slots */
     atomic_int pid;       /* of the worker that lives, or lived last, in this slot */
     atomic_int status;    /* as waitpid gave it; valid once `ended` was counted up */
     atomic_uint started;  /* workers that the zygote has tried to fork here */
@@ -44,6 +45,7 @@ struct fut_process_slot {
 
 struct fut_process_shared {
     struct fut_bell doorbell; /* the collector waits on it */
+    atomic_int zygote;        /* its pid: the parent of every worker that is not an orphan */
     atomic_int workers;       /* that the zygote has forked, ever: their ids */
     int slots;
     size_t slot_size;

@@ -37,17 +37,15 @@ static void on_child(int signal) {
 
 static void become_worker(struct fut_process_shared *shared, int slot, fut_zygote_child *child,
                           void *arg) {
-    pid_t zygote = getppid();
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    struct sigaction standard = {.sa_handler = SIG_DFL};
+    fut_process_reset_signals();      /* what is ignored stays so even after an exec */
     sigaction(SIGINT, &ignore, NULL); /* Ctrl-C is for the program */
-    sigaction(SIGCHLD, &standard, NULL);
-    sigaction(SIGTERM, &standard, NULL);
     fut_process_close_from(3, -1);
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-    if (getppid() != zygote) _exit(0); /* it ended before the line above */
+    if (getppid() != atomic_load(&shared->zygote))
+        _exit(0); /* it ended before the line above */
     child(arg, shared, slot);
     _exit(0);
 }
@@ -55,7 +53,7 @@ static void become_worker(struct fut_process_shared *shared, int slot, fut_zygot
 static void spawn(struct fut_process_shared *shared, int i, fut_zygote_child *child,
                   void *arg) {
     struct fut_process_slot *slot = fut_process_slot(shared, i);
-    atomic_fetch_add(&shared->workers, 1);
+    atomic_store(&slot->id, atomic_fetch_add(&shared->workers, 1) + 1);
     pid_t pid = fork();
     if (pid == 0) become_worker(shared, i, child, arg);
     if (pid > 0) {
@@ -97,6 +95,7 @@ static void kill_all(struct fut_process_shared *shared) {
 
 static void zygote_main(int commands, struct fut_process_shared *shared,
                         fut_zygote_child *child, void *arg) {
+    atomic_store(&shared->zygote, getpid());
     for (;;) {
         struct pollfd fds[2] = {{.fd = commands, .events = POLLIN},
                                 {.fd = child_pipe[0], .events = POLLIN}};
