@@ -4,6 +4,7 @@
 
 local system = require "system"
 require "spec.support.watchdog"
+local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
 local script = require "spec.support.script"
 
@@ -328,22 +329,29 @@ end)
 
 describe("Another signal", function()
     it("does not end a wait", function()
-        local child <close> = script.start(PREAMBLE .. [[
+        -- The main thread waits until a task has read a byte that is written after the signals.
+        local go <close> = gate.new("process")
+        local child <close> = script.start([[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(1)
+            local f = ex:submit(function(path)
+                local fifo <close> = assert(io.open(path, "r+"))
+                fifo:setvbuf("no")
+                return fifo:read(1)
+            end, arg[1])
+            io.stdout:setvbuf("line")
             print "READY"
-            futures.sleep(0.2)
-            print "SLEPT"
-            go:set_result("fine")
-            print(held:result(20))
-        ]])
+            print(pcall(f.result, f, 20))
+        ]], { args = { go.token } })
         child:expect("READY")
-        child:await_sleep()
         for _ = 1, 5 do
-            -- SIGCONT is ignored, and a stop and go makes system calls return early.
+            child:await_sleep()
+            -- A stop and go makes system calls return early; the other is ignored.
             child:kill("STOP")
             child:kill("CONT")
             child:kill("WINCH")
         end
-        child:expect("SLEPT")
-        assert.equal("fine\n", child:finish().out)
+        go:open()
+        assert.equal("true\t!\n", child:finish().out)
     end)
 end)

@@ -73,8 +73,8 @@ function check.takes(low, high, call, ...)
 end
 
 --- `run(count)` must cost linear work: ten times the count may cost 40 times as much, where
---- quadratic work would cost 100 times as much. Processor time is what counts, and the best
---- of a few tries: other programs run, too.
+--- quadratic work would cost 100 times as much. Processor time is what counts, and the best of
+--- a few tries: other programs run, too.
 function check.linear(run, count)
     local small, large
     run(count // 10)
