@@ -11,6 +11,7 @@
 #include "vm/handle.h"
 
 struct fut_future_handle *fut_future_handle_new(lua_State *L) {
+    fut_home_check_open(fut_home_of(L), L);
     struct fut_future_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->future = NULL;
     lua_pushvalue(L, lua_upvalueindex(FUT_UP_FUTURE));
