@@ -238,6 +238,11 @@ describe("Globals", function()
         assert.same({}, asked)
     end)
 
+    it("reached through _G travel as well", function()
+        local f = run "field_of_g = 5; return function() return _G.field_of_g end"
+        assert.equal(5, there(f))
+    end)
+
     it("named in a function of an initializer are there in tasks", function()
         local init = run "setting = 'on'; return function() remembered = setting end"
         local pool <close> = futures.ThreadPoolExecutor { max_workers = 1, initializer = init }

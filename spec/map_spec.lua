@@ -344,6 +344,21 @@ describe("A map submits", function()
         assert.equal(20, i)
     end)
 
+    it("in chunks what came before the error of a source", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local count = 0
+        local view = ex:with { buffersize = 2, chunksize = 3, timeout = LIMIT }
+        local step = view:map(echo, function()
+            count = count + 1
+            return count ~= 8 and count or error("eighth", 0)
+        end)
+        for i = 1, 7 do
+            assert.same({ i, i }, { step() })
+        end
+        assert.equal("eighth", step_error(step))
+        assert.is_nil(step())
+    end)
+
     it("under buffersize from a source without an end", function()
         local ex <close> = futures.ThreadPoolExecutor(2)
         local sum = 0

@@ -56,6 +56,23 @@ describe("The module", function()
         assert.equal("true\n", out)
     end)
 
+    it("needs neither package nor require once it is loaded, here and in workers", function()
+        local script = require "spec.support.script"
+        local out = script.output [[
+            local futures = require "futures"
+            package, require, debug = nil, nil, nil
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            print(ex:submit(math.abs, -1):result(20), ex:map(math.abs, { -2 }):totable()[1])
+            print(futures.iserror(ex:submit(error, "x"):outcome(20)))
+            print(ex:submit(function()
+                package, require, debug = nil, nil, nil
+                local inner <close> = futures.ThreadPoolExecutor(1)
+                return inner:submit(math.abs, -3):result(20)
+            end):result(20))
+        ]]
+        assert.equal("1\t2\nfalse\n3\n", out)
+    end)
+
     it("does not load libcurl", function()
         local script = require "spec.support.script"
         local out = script.output [[

@@ -286,6 +286,52 @@ describe("A finalizer", function()
     end)
 end)
 
+describe("What runs while a function is looked up", function()
+    it("may submit functions itself: a searchpath of one's own, a hook", function()
+        local out = script.output(([[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor(1)
+            local function source(i)
+                return load(("return %%d, %%q"):format(i, ("y"):rep(i %% 50)))
+            end
+            local real, count, wrong, runs = package.searchpath, 0, 0, %d
+            local function nested()
+                count = count + 1
+                ex:submit(source(1000000 + count))
+            end
+            local function run()
+                for i = 1, runs do
+                    local name, module = "mod" .. i, { f = source(i) }
+                    package.loaded[name] = module
+                    local ok, value = ex:submit(module.f):outcome(20)
+                    if not ok or value ~= i then
+                        wrong = wrong + 1
+                    end
+                    package.loaded[name] = nil
+                end
+            end
+            package.searchpath = function(...)
+                nested()
+                return real(...)
+            end
+            run()
+            package.searchpath = real
+            local from_path, inside = count, false
+            debug.sethook(function()
+                if not inside then
+                    inside = true
+                    nested()
+                    inside = false
+                end
+            end, "c")
+            run()
+            debug.sethook()
+            print(wrong, from_path > 0, count > from_path)
+        ]]):format(scale.count(200)))
+        assert.equal("0\ttrue\ttrue\n", out)
+    end)
+end)
+
 describe("A callback", function()
     before_each(function() futures.poll() end)
 

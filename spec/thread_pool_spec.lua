@@ -149,6 +149,18 @@ describe("Threads of a pool", function()
         end
     end)
 
+    it("have different names also under a very long prefix", function()
+        local prefix = ("p"):rep(200)
+        local ex <close> = futures.ThreadPoolExecutor {
+            max_workers = 2, thread_name_prefix = prefix,
+        }
+        local hold <close> = gate.hold(ex)
+        local name = ex:submit(function() return futures.worker().name end):result(LIMIT)
+        assert.equal(prefix, name:sub(1, 200))
+        assert.matches("^_%d+$", name:sub(201))
+        hold:open()
+    end)
+
     it("are named ThreadPoolExecutor-<k>_<n> by default, cut at 15 bytes outside", function()
         local one <close> = futures.ThreadPoolExecutor(1)
         local two <close> = futures.ThreadPoolExecutor(1)

@@ -74,6 +74,8 @@ describe("wait takes", function()
         check.misuse(1, "wait", function() futures.wait { { finished() } } end)
         check.misuse(1, "wait", function() futures.wait(finished()) end)
         check.misuse(1, "wait", function() futures.wait { key = "value" } end)
+        -- Each value of an iterator is looked at when it comes: this one never ends.
+        check.misuse(1, "wait", function() futures.wait(function() return 5 end) end)
     end)
 
     it("only what return_when can be", function()
