@@ -60,12 +60,12 @@ describe("The module", function()
         local script = require "spec.support.script"
         local out = script.output [[
             local futures = require "futures"
-            package, require, debug = nil, nil, nil
+            package, require = nil, nil
             local ex <close> = futures.ThreadPoolExecutor(1)
             print(ex:submit(math.abs, -1):result(20), ex:map(math.abs, { -2 }):totable()[1])
             print(futures.iserror(ex:submit(error, "x"):outcome(20)))
             print(ex:submit(function()
-                package, require, debug = nil, nil, nil
+                package, require = nil, nil
                 local inner <close> = futures.ThreadPoolExecutor(1)
                 return inner:submit(math.abs, -3):result(20)
             end):result(20))
