@@ -63,7 +63,7 @@ describe("The module", function()
             package, require = nil, nil
             local ex <close> = futures.ThreadPoolExecutor(1)
             print(ex:submit(math.abs, -1):result(20), ex:map(math.abs, { -2 }):totable()[1])
-            print(futures.iserror(ex:submit(error, "x"):outcome(20)))
+            print(futures.iserror(select(2, ex:submit(error, "x"):outcome(20))))
             print(ex:submit(function()
                 package, require = nil, nil
                 local inner <close> = futures.ThreadPoolExecutor(1)
