@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "base/thread.h"
+#include "pool/thread_inside.h"
+
+struct fut_thread_worker *fut_thread_next_to_wake(struct fut_thread_pool *p) {
+    struct fut_thread_worker *w = p->idle;
+    if (!w || p->coming > 0 || !p->queue.first) return NULL;
+    p->idle = w->next_idle;
+    p->coming++;
+    return w;
+}
+
+void fut_thread_wake(struct fut_thread_worker *w) {
+    if (w) fut_unpark(&w->parker);
+}
+
+struct fut_thread_worker *fut_thread_close(struct fut_thread_pool *p) {
+    p->closed = true;
+    struct fut_thread_worker *sleepers = p->idle;
+    p->idle = NULL;
+    for (struct fut_thread_worker *w = sleepers; w; w = w->next_idle) p->coming++;
+    return sleepers;
+}
+
+void fut_thread_wake_list(struct fut_thread_worker *w) {
+    while (w) {
+        struct fut_thread_worker *next = w->next_idle; /* read before it runs and changes it */
+        fut_thread_wake(w);
+        w = next;
+    }
+}
+
+/* A worker that spins on the processor of the one who submits keeps it from submitting. */
+static bool is_in_the_way(struct fut_thread_pool *p) {
+    return fut_cpu_current() == atomic_load_explicit(&p->submitter_cpu, memory_order_relaxed);
+}
+
+/* Looks at the queue without the lock for a little while: is there work? */
+static bool spin_for_work(struct fut_thread_pool *p, fut_time until) {
+    do {
+        for (int i = 0; i < 32; i++) {
+            if (atomic_load_explicit(&p->pending, memory_order_relaxed) > 0) return true;
+            fut_pause();
+        }
+    } while (fut_now() < until && !is_in_the_way(p));
+    return false;
+}
+
+void fut_thread_wait_for_work(struct fut_thread_pool *p, struct fut_thread_worker *w,
+                              bool may_spin) {
+    if (may_spin && p->coming == 0 && !is_in_the_way(p)) {
+        p->coming++; /* so one worker spins at a time, and a submit need not wake another */
+        fut_time until = fut_spin_until(&p->spin);
+        fut_unlock(&p->lock);
+        bool found = spin_for_work(p, until);
+        fut_lock(&p->lock);
+        fut_spin_learn(&p->spin, found);
+        p->coming--;
+        return;
+    }
+    w->next_idle = p->idle;
+    p->idle = w;
+    fut_unlock(&p->lock);
+    fut_time asleep = fut_now();
+    while (!fut_park(&w->parker, FUT_NEVER)) continue;
+    bool was_short = fut_now() - asleep < FUT_SPIN_SHORT;
+    fut_lock(&p->lock);
+    if (was_short) fut_spin_learn(&p->spin, true);
+    p->coming--; /* whoever woke this worker counted it and took it off the list */
+}
+
+/* Under the lock: makes a worker and counts it; NULL when none is needed or memory is short. */
+static struct fut_thread_worker *reserve_worker(struct fut_thread_pool *p) {
+    if (p->nworkers >= p->options.max_workers) return NULL;
+    int available = atomic_load_explicit(&p->available, memory_order_relaxed);
+    if (available >= 0 && p->queue.length <= (size_t)available) return NULL;
+    enum { NUMBER = 16 }; /* "_", up to ten digits, the end */
+    size_t name_size = strlen(p->options.name_prefix) + NUMBER;
+    struct fut_thread_worker *w = fut_zalloc(sizeof *w + name_size);
+    if (!w) return NULL;
+    w->pool = p;
+    fut_parker_init(&w->parker);
+    w->id = ++p->started;
+    snprintf(w->name, name_size, "%s_%d", p->options.name_prefix, w->id - 1);
+    p->nworkers++;
+    atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
+    return w;
+}
+
+/* Under the lock. The thread that is being started waits for it, so it sees itself in the
+ * list. */
+static enum fut_err start_worker(struct fut_thread_pool *p, struct fut_thread_worker *w) {
+    fut_executor_hold(&p->executor); /* the thread's */
+    enum fut_err err = fut_thread_start(&w->thread, fut_thread_main, w);
+    if (err == FUT_OK) {
+        w->next = p->workers;
+        p->workers = w;
+        return FUT_OK;
+    }
+    fut_executor_drop(&p->executor);
+    p->started--; /* the next one gets its number */
+    p->nworkers--;
+    atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
+    fut_free(w);
+    return err;
+}
+
+enum fut_err fut_thread_start_workers(struct fut_thread_pool *p) {
+    for (struct fut_thread_worker *w; (w = reserve_worker(p));) {
+        enum fut_err err = start_worker(p, w);
+        if (err != FUT_OK) return p->nworkers > 0 ? FUT_OK : err; /* fewer will do */
+    }
+    return p->nworkers > 0 || !p->queue.first ? FUT_OK : FUT_ENOMEM;
+}

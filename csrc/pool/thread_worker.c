@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "base/thread.h"
+#include "pool/thread_inside.h"
+
+/* The next task, with the executor's count, or NULL when the pool has no more. */
+static struct fut_task *take(struct fut_thread_pool *p, struct fut_thread_worker *w) {
+    bool may_spin = true;
+    fut_lock(&p->lock);
+    while (!p->queue.first && !p->closed) {
+        fut_thread_wait_for_work(p, w, may_spin);
+        may_spin = false;
+    }
+    struct fut_task *t = fut_queue_pop(&p->queue);
+    fut_thread_set_pending(p);
+    if (t) atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
+    struct fut_thread_worker *other = fut_thread_next_to_wake(p);
+    fut_unlock(&p->lock);
+    fut_thread_wake(other);
+    return t;
+}
+
+/* One writer: no read-modify-write needed. Release: a reader who sees a task among the ended
+ * ones sees its worker available, so no task is counted twice. */
+static void count(atomic_uint_fast64_t *counter) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/* Is a call worth giving up before its task's future is? What is large, and what holds futures:
+ * else each task of a chain would keep the one before. Not the code of a function, which is
+ * shared. */
+static bool holds_much(const struct fut_payload *call) {
+    if (call->heap || call->nrefs > 1) return true;
+    if (call->nrefs == 0) return false;
+    const struct fut_object_type *type = fut_payload_refs(call)[0]->type;
+    return type == &fut_task_type || type == &fut_future_type;
+}
+
+static void run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t) {
+    bool started = fut_future_start(&t->future);
+    FUT_ASSERT(started); /* what was taken off the queue can no longer be cancelled */
+    struct fut_outcome outcome = {0};
+    p->options.worker->run(w->inside, &t->call, &outcome);
+    if (holds_much(&t->call)) fut_payload_deinit(&t->call);
+    atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
+    count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
+    bool settled = fut_future_settle(&t->future, &outcome);
+    FUT_ASSERT(settled); /* only the worker that started a task settles it */
+    fut_task_drop(t);
+}
+
+/* The reason is that of the first who broke the pool; it stays until the pool is freed. */
+static void fail_all(struct fut_thread_pool *p, struct fut_task *t, enum fut_err err) {
+    for (struct fut_task *next; t; t = next) {
+        next = t->next;
+        struct fut_outcome outcome = {0};
+        fut_outcome_fail(&outcome, err, p->why_broken);
+        fut_future_settle(&t->future, &outcome);
+        fut_task_drop(t);
+    }
+}
+
+static void break_pool(struct fut_thread_pool *p, enum fut_err err, char *why) {
+    if (!why) why = fut_strdup(fut_err_text(err));
+    fut_lock(&p->lock);
+    bool first = !p->broken;
+    if (first) p->why_broken = why;
+    p->broken = true;
+    p->failed += p->queue.length; /* before a reader of a future can ask for the counts */
+    struct fut_task *taken = fut_thread_take_all(p);
+    struct fut_thread_worker *sleepers = fut_thread_close(p);
+    fut_unlock(&p->lock);
+    fut_thread_wake_list(sleepers);
+    fail_all(p, taken, FUT_EBROKEN);
+    if (!first) fut_free(why);
+}
+
+void *fut_thread_main(void *arg) {
+    struct fut_thread_worker *w = arg;
+    struct fut_thread_pool *p = w->pool;
+    const struct fut_worker_type *type = p->options.worker;
+    struct fut_worker_info info = {"thread", w->id, w->name};
+    char *why = NULL;
+    fut_thread_set_name(w->name);
+    fut_executor_set_current(&p->executor);
+    enum fut_err err = type->open(p->options.config, &info, &w->inside, &why);
+    if (err == FUT_OK) {
+        for (struct fut_task *t; (t = take(p, w));) run(p, w, t);
+        type->close(w->inside);
+    } else {
+        break_pool(p, err, why);
+    }
+    fut_lock(&p->lock);
+    atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
+    /* w is gone after join, its counts are not */
+    p->completed += atomic_exchange(&w->completed, 0);
+    p->failed += atomic_exchange(&w->failed, 0);
+    bool last = --p->nworkers == 0;
+    fut_unlock(&p->lock);
+    if (last) { /* and closed: a worker leaves only then */
+        struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
+        fut_future_settle(p->stopped, &none);
+    }
+    fut_executor_drop(&p->executor);
+    return NULL;
+}
