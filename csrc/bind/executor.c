@@ -7,11 +7,10 @@
 #include "bind/error.h"
 #include "bind/future.h"
 #include "bind/home.h"
+#include "bind/submit.h"
 #include "pool/process_pool.h"
 #include "pool/thread_pool.h"
-#include "vm/encode.h"
 #include "vm/handle.h"
-#include "vm/lua_worker.h"
 
 struct fut_executor *fut_executor_check(lua_State *L, int arg) {
     if (!fut_home_is(L, arg, FUT_UP_EXECUTOR)) luaL_checkudata(L, arg, FUT_EXECUTOR_TNAME);
@@ -25,37 +24,6 @@ struct fut_executor_handle *fut_executor_handle_new(lua_State *L) {
     *h = (struct fut_executor_handle){0};
     luaL_setmetatable(L, FUT_EXECUTOR_TNAME);
     return h;
-}
-
-/* ---- submit ---- */
-
-static void encode_call(lua_State *L, int first, int n, bool process, struct fut_payload *out) {
-    struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){.process = process});
-    enum fut_err err = fut_encoder_byte(e, FUT_CALL_ONE);
-    if (err == FUT_OK) err = fut_encoder_sequence(e, L, first, n, FUT_ROLE_CALL);
-    if (err == FUT_OK) err = fut_encoder_end(e, out);
-    if (err == FUT_OK) return;
-    if (err == FUT_ETRANSFER)
-        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
-    else
-        lua_pushstring(L, fut_err_text(err));
-    fut_encoder_abandon(e);
-    lua_error(L);
-}
-
-static int executor_submit(lua_State *L) {
-    struct fut_executor *ex = fut_executor_check(L, 1);
-    fut_check_callable(L, 2, 1, "submit");
-    int n = lua_gettop(L) - 1;
-    struct fut_future_handle *h = fut_future_handle_new(L);
-    struct fut_task *t = fut_task_new(ex);
-    if (!t) return luaL_error(L, "not enough memory");
-    h->future = &t->future;
-    encode_call(L, 2, n, ex->process, &t->call);
-    enum fut_err err = ex->ops->submit(ex, &t, 1);
-    if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
-    lua_settop(L, n + 2); /* the handle */
-    return 1;
 }
 
 /* ---- the end of an executor ---- */
@@ -148,7 +116,6 @@ static const struct fut_handle_class process_pool_class = {
 };
 
 static const luaL_Reg methods[] = {
-    {"submit", executor_submit},
     {"_shutdown", executor_shutdown},
     {"_kill", executor_kill},
     {"stats", executor_stats},
@@ -166,6 +133,7 @@ void fut_executor_open(lua_State *L) {
     fut_home_set_functions(L, metamethods);
     lua_newtable(L);
     fut_home_set_functions(L, methods);
+    fut_home_set_functions(L, fut_submit_methods);
     lua_setfield(L, -2, "__index");
     fut_handle_class_add(&thread_pool_class);
     fut_handle_class_add(&process_pool_class);

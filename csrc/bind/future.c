@@ -69,16 +69,19 @@ static int push_kept(lua_State *L, int index, bool *failed) {
     return n;
 }
 
-static bool is_process(struct fut_future *f) {
-    const struct fut_task *t = fut_task_of(f);
+static bool is_process(const struct fut_future *f) {
+    const struct fut_task *t = fut_task_of((struct fut_future *)f);
     return t && t->executor->process;
+}
+
+struct fut_route fut_future_route(const struct fut_future *f) {
+    return (struct fut_route){.home = true, .process = is_process(f)};
 }
 
 static int decode(lua_State *L, struct fut_future *f) {
     struct fut_decoder d;
     int n;
-    fut_decoder_init(&d, &f->outcome.payload,
-                     (struct fut_route){.home = true, .process = is_process(f)});
+    fut_decoder_init(&d, &f->outcome.payload, fut_future_route(f));
     if (fut_decoder_sequence(&d, L, &n) != FUT_OK)
         return fut_error_raise(L, "TransferError", "cannot decode the outcome: %s", d.message);
     return n;
@@ -283,8 +286,10 @@ static int future_add_done_callback(lua_State *L) {
 
 static int future_tostring(lua_State *L) {
     struct fut_future_handle *h = luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
-    lua_pushfstring(L, "Future: %p (%s)", (void *)h,
-                    h->future ? state_name(h->future) : "empty");
+    struct fut_task *t = h->future ? fut_task_of(h->future) : NULL;
+    const char *name = t && t->options ? t->options->name : NULL;
+    lua_pushfstring(L, name ? "Future: %p '%s' (%s)" : "Future: %p%s (%s)", (void *)h,
+                    name ? name : "", h->future ? state_name(h->future) : "empty");
     return 1;
 }
 

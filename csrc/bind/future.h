@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "core/future.h"
+#include "vm/encode.h"
 
 #define FUT_FUTURE_TNAME "futures.Future"
 
@@ -35,6 +36,9 @@ struct fut_future *fut_future_test(lua_State *L, int index);
  * is at index, or its error value (a CancelledError for a cancelled one), and tells which. How
  * many. */
 int fut_future_push_outcome(lua_State *L, int index, bool *failed);
+
+/* fut_future_route(f): the way that the outcome of f has come. */
+struct fut_route fut_future_route(const struct fut_future *f);
 
 /* fut_future_wait(L, f, deadline): a safe point, and a wait until f is done; false when the
  * deadline passed first. BLOCKING. Raises only `interrupted!`. */

@@ -7,6 +7,7 @@
 #include "bind/executor.h"
 #include "bind/future.h"
 #include "bind/home.h"
+#include "bind/submit.h"
 #include "core/task.h"
 #include "vm/decode.h"
 #include "vm/encode.h"
@@ -102,8 +103,8 @@ static void check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err)
 
 /* Encodes the function at `fn` and up to `size` rows; how many rows there were. */
 static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_Integer size,
-                        struct fut_payload *out) {
-    struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){0});
+                        bool process, struct fut_payload *out) {
+    struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){.process = process});
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_CHUNK);
     if (err == FUT_OK) err = fut_encoder_sequence(e, L, fn, 1, FUT_ROLE_CALL);
     check_encoded(L, e, err);
@@ -122,23 +123,23 @@ static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_In
     return n;
 }
 
-/* chunk(self, executor, fn, size) */
+/* chunk(self, executor, fn, size, options) */
 static int map_chunk(lua_State *L) {
     struct map *m = check_map(L);
     struct fut_executor *ex = fut_executor_check(L, 2);
     lua_Integer size = luaL_checkinteger(L, 4);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     raise_source_error(L, m);
-    lua_getiuservalue(L, 1, SOURCES);
+    lua_getiuservalue(L, 1, SOURCES); /* 6 */
     struct fut_future_handle *h = fut_future_handle_new(L);
-    struct fut_task *t = fut_task_new(ex);
+    struct fut_task *t = fut_task_new(ex, fut_submit_options(L, 5));
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
-    lua_Integer n = pack(L, m, 3, 5, size, &t->call);
+    lua_Integer n = pack(L, m, 3, 6, size, ex->process, &t->call);
     if (n == 0) return 0;
     enum fut_err err = ex->ops->submit(ex, &t, 1);
     if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
-    lua_settop(L, 6);
+    lua_settop(L, 7); /* the handle */
     lua_pushinteger(L, n);
     return 2;
 }
@@ -165,7 +166,7 @@ static int map_install(lua_State *L) {
     }
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, FUTURE);
-    fut_decoder_init(&m->reader, &f->outcome.payload, (struct fut_route){.home = true});
+    fut_decoder_init(&m->reader, &f->outcome.payload, fut_future_route(f));
     m->plain = fut_payload_plain(&f->outcome.payload);
     return 0;
 }

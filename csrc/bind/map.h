@@ -13,8 +13,9 @@
  *     chunk that was installed last, or, when none is left, what advance(self) says: true (a
  *     chunk was installed: go on), or nil (the end), or an index and results.
  *   row(self) -> one value from each source, or nothing when the shortest has ended
- *   chunk(self, executor, fn, size) -> the future of a task that runs up to `size` rows, and
- *     their number; nothing when the sources have ended
+ *   chunk(self, executor, fn, size, options) -> the future of a task that runs up to `size`
+ *     rows, and their number; nothing when the sources have ended. For options see
+ *     bind/submit.h
  *   install(self, future, first, rows): its results are next; `first` is the index of the first
  *   stop(self): nothing is next, and the sources are not asked again
  *   metatable: of map objects; lua/futures/map.lua completes it. */

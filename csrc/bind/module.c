@@ -11,6 +11,7 @@
 #include "bind/gather.h"
 #include "bind/home.h"
 #include "bind/map.h"
+#include "bind/submit.h"
 #include "bind/wait.h"
 #include "bind/watches.h"
 #include "vm/lua_worker.h"
@@ -114,6 +115,7 @@ int luaopen_futures_core(lua_State *L) {
     lua_newtable(L);
     fut_home_set_functions(L, functions);
     fut_executor_open(L);
+    fut_submit_open(L);
     fut_pools_open(L);
     fut_gather_open(L);
     fut_watches_open(L);

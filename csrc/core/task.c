@@ -14,18 +14,21 @@ static void task_free(struct fut_object *o) {
     fut_future_deinit(&t->future);
     fut_payload_deinit(&t->call);
     fut_executor_drop(t->executor);
+    if (t->options) fut_task_options_drop(t->options);
     fut_slab_free(&tasks, t);
 }
 
 const struct fut_object_type fut_task_type = {"future", task_free};
 
-struct fut_task *fut_task_new(struct fut_executor *executor) {
+struct fut_task *fut_task_new(struct fut_executor *executor, struct fut_task_options *options) {
     struct fut_task *t = fut_slab_alloc(&tasks);
     if (!t) return NULL;
     memset(t, 0, sizeof *t);
     fut_future_init(&t->future, &fut_task_type);
     fut_executor_hold(executor);
     t->executor = executor;
+    if (options) fut_task_options_hold(options);
+    t->options = options;
     return t;
 }
 

@@ -9,6 +9,7 @@
 #define FUT_CORE_TASK_H
 
 #include "core/future.h"
+#include "core/options.h"
 #include "core/payload.h"
 
 struct fut_executor;
@@ -16,19 +17,22 @@ struct fut_executor;
 struct fut_task {
     struct fut_future future; /* first: a task is a future */
     struct fut_executor *executor;
+    struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
-    bool withdrawn;  /* cancelled while it waited at a worker; that will skip it */
-    uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
-    struct fut_payload
-        call; /* what is looked at when the task is freed stands before its bytes */
+    bool withdrawn;    /* cancelled while it waited at a worker; that will skip it */
+    uint32_t worker;   /* of a pool that gives tasks ahead: at which worker it waits */
+    unsigned attempts; /* how many times it was started */
+    /* What is looked at when the task is freed stands before its bytes. */
+    struct fut_payload call;
     struct fut_task *next, *prev;
     uint64_t place; /* the number under which it waits at `worker` */
 };
 
 extern const struct fut_object_type fut_task_type;
 
-/* fut_task_new(executor): a pending task with an empty call and one count, or NULL. */
-struct fut_task *fut_task_new(struct fut_executor *executor);
+/* fut_task_new(executor, options): a pending task with an empty call and one count, or NULL. It
+ * holds a count of the options, which may be NULL. */
+struct fut_task *fut_task_new(struct fut_executor *executor, struct fut_task_options *options);
 
 /* fut_task_of(f): the task whose future this is, or NULL for a bare future. */
 static inline struct fut_task *fut_task_of(struct fut_future *f) {

@@ -33,7 +33,7 @@ static void notes_init(struct notes *n) {
 }
 
 static struct fut_task *new_task(struct notes *n) {
-    struct fut_task *t = fut_task_new(&n->executor);
+    struct fut_task *t = fut_task_new(&n->executor, NULL);
     CHECK(t);
     return t;
 }
@@ -115,7 +115,8 @@ static void short_memory(void) {
     struct fut_task *tasks[10000];
     size_t made = 0;
     fut_alloc_fail_after(1);
-    while (made < sizeof tasks / sizeof *tasks && (tasks[made] = fut_task_new(&n.executor)))
+    while (made < sizeof tasks / sizeof *tasks &&
+           (tasks[made] = fut_task_new(&n.executor, NULL)))
         made++; /* some may come from a block that is there already */
     CHECK(made < sizeof tasks / sizeof *tasks);
     CHECK(atomic_load(&n.executor.object.refs) == made + 1); /* none for the one that failed */

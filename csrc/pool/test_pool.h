@@ -94,7 +94,7 @@ static inline struct fut_executor *test_pool(struct test_config *c, int max_work
 static inline struct fut_task *
 test_task(struct fut_executor *ex, void (*run)(void *arg, struct fut_outcome *out), void *arg) {
     struct test_call call = {run, arg};
-    struct fut_task *t = fut_task_new(ex);
+    struct fut_task *t = fut_task_new(ex, NULL);
     CHECK(t);
     CHECK(fut_payload_init(&t->call, &call, sizeof call, NULL, 0) == FUT_OK);
     return t;

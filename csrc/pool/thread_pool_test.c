@@ -225,7 +225,7 @@ static void a_task_lets_go_of_the_futures_it_got(void) {
             fut_future_hold(given);
             refs[i] = &given->object;
         }
-        struct fut_task *t = fut_task_new(ex);
+        struct fut_task *t = fut_task_new(ex, NULL);
         CHECK(t && fut_payload_init(&t->call, &call, sizeof call, refs, n) == FUT_OK);
         CHECK(ex->ops->submit(ex, &t, 1) == FUT_OK);
         test_wait(&t->future);

@@ -20,10 +20,13 @@ View.__name = "futures.View"
 executor.View = View -- views travel: the other side finds their metatable here
 
 local view_options = {
+    -- of maps
     timeout = "number of seconds",
     chunksize = "integer from 1",
     buffersize = "integer from 1",
     ordered = "boolean",
+    -- of tasks
+    name = "string",
 }
 
 local no_options = {}
@@ -34,6 +37,12 @@ local function parts(self, method)
     if meta == core.Executor then return self, no_options end
     if meta == View then return self.executor, self.options end
     check.misuse(0, method, "executor expected, got " .. check.shown(self), 1)
+end
+
+-- What the tasks of a view have in common, for csrc/bind/submit.c; nil for plain tasks.
+local function task_options(options)
+    if options.name == nil then return nil end
+    return core.task_options { name = options.name }
 end
 
 local function check_function(fn, name)
@@ -50,11 +59,12 @@ function methods.map(self, fn, ...)
     check_function(fn, "map")
     local sources = table.pack(...)
     Map.check_sources(sources)
+    local tasks = task_options(options)
     local function submit(...)
         if select("#", ...) == 0 then return nil end
-        return ex:submit(fn, ...)
+        return ex:_submit_with(tasks, fn, ...)
     end
-    return Map.new(ex, submit, options, fn, sources)
+    return Map.new(ex, submit, options, tasks, fn, sources)
 end
 
 function methods.with(self, options)
@@ -90,7 +100,7 @@ core.Executor.__close, View.__close = close, close
 
 function View.submit(self, fn, ...)
     check_function(fn, "submit")
-    return self.executor:submit(fn, ...)
+    return self.executor:_submit_with(task_options(self.options), fn, ...)
 end
 
 function View.stats(self)

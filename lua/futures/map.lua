@@ -60,7 +60,8 @@ end
 local function submit_next(state)
     local future, rows
     if state.chunksize then
-        future, rows = core.map.chunk(state.object, state.executor, state.fn, state.chunksize)
+        future, rows = core.map.chunk(state.object, state.executor, state.fn, state.chunksize,
+            state.task_options)
     else
         future, rows = state.submit(core.map.row(state.object)), 1
     end
@@ -162,14 +163,15 @@ core.map.metatable.__name = "futures.Map"
 
 --- The iterator over fn's results for the rows of `sources`, with what a generic `for` needs to
 --- close it. `submit(...)` submits one row and gives its future, or nil when called without a
---- value; chunks go to `executor`. What is due at the call is submitted here; an error there
---- cancels what came before it.
-function Map.new(executor, submit, options, fn, sources)
+--- value; chunks go to `executor` with `task_options`. What is due at the call is submitted
+--- here; an error there cancels what came before it.
+function Map.new(executor, submit, options, task_options, fn, sources)
     local object = core.map.new(advance, plain_sources(sources))
     local chunksize = options.chunksize or 1
     local state = {
         object = object,
         executor = executor,
+        task_options = task_options,
         submit = submit,
         fn = fn,
         chunksize = chunksize > 1 and chunksize or nil,

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/submit.h"
+
+#include "bind/error.h"
+#include "bind/executor.h"
+#include "bind/future.h"
+#include "bind/home.h"
+#include "vm/encode.h"
+#include "vm/lua_worker.h"
+
+#define TNAME "futures.TaskOptions"
+
+/* ---- options ---- */
+
+struct handle {
+    struct fut_task_options *options;
+};
+
+struct fut_task_options *fut_submit_options(lua_State *L, int index) {
+    if (lua_isnoneornil(L, index)) return NULL;
+    return ((struct handle *)luaL_checkudata(L, index, TNAME))->options;
+}
+
+static double number_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    double value = lua_tonumber(L, -1); /* 0 for nil */
+    lua_pop(L, 1);
+    return value;
+}
+
+static fut_time seconds_field(lua_State *L, int index, const char *name) {
+    double seconds = number_field(L, index, name);
+    return seconds < 1e9 ? (fut_time)(seconds * (double)FUT_SECOND) : FUT_NEVER;
+}
+
+static bool flag_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* task_options{ name, priority, timeout, retries, asks, delay, factor, max_delay, jitter }: a
+ * table that lua/futures/executor.lua has checked. */
+static int new_options(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+    h->options = NULL;
+    luaL_setmetatable(L, TNAME);
+    size_t len = 0;
+    lua_getfield(L, 1, "name");
+    const char *name = lua_tolstring(L, -1, &len);
+    struct fut_task_options *o = h->options = fut_task_options_new(name, len);
+    if (!o) return luaL_error(L, "not enough memory");
+    o->priority = number_field(L, 1, "priority");
+    o->timeout = seconds_field(L, 1, "timeout");
+    o->retry.max = (unsigned)number_field(L, 1, "retries");
+    o->retry.asks = flag_field(L, 1, "asks");
+    o->retry.delay = seconds_field(L, 1, "delay");
+    o->retry.factor = number_field(L, 1, "factor");
+    o->retry.max_delay = seconds_field(L, 1, "max_delay");
+    o->retry.jitter = flag_field(L, 1, "jitter");
+    lua_settop(L, 2);
+    return 1;
+}
+
+static int options_gc(lua_State *L) {
+    struct handle *h = luaL_checkudata(L, 1, TNAME);
+    if (h->options) fut_task_options_drop(h->options);
+    h->options = NULL;
+    return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"task_options", new_options},
+    {NULL, NULL},
+};
+
+void fut_submit_open(lua_State *L) {
+    fut_home_set_functions(L, functions);
+    luaL_newmetatable(L, TNAME);
+    lua_pushcfunction(L, options_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
+/* ---- submit ---- */
+
+static void encode_call(lua_State *L, int first, int n, bool process, struct fut_payload *out) {
+    struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){.process = process});
+    enum fut_err err = fut_encoder_byte(e, FUT_CALL_ONE);
+    if (err == FUT_OK) err = fut_encoder_sequence(e, L, first, n, FUT_ROLE_CALL);
+    if (err == FUT_OK) err = fut_encoder_end(e, out);
+    if (err == FUT_OK) return;
+    if (err == FUT_ETRANSFER)
+        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
+    else
+        lua_pushstring(L, fut_err_text(err));
+    fut_encoder_abandon(e);
+    lua_error(L);
+}
+
+/* Submits the function at stack index `first` with the arguments behind it. */
+static int submit(lua_State *L, struct fut_task_options *options, int first) {
+    struct fut_executor *ex = fut_executor_check(L, 1);
+    fut_check_callable(L, first, 1, "submit");
+    int top = lua_gettop(L);
+    struct fut_future_handle *h = fut_future_handle_new(L);
+    struct fut_task *t = fut_task_new(ex, options);
+    if (!t) return luaL_error(L, "not enough memory");
+    h->future = &t->future;
+    encode_call(L, first, top - first + 1, ex->process, &t->call);
+    enum fut_err err = ex->ops->submit(ex, &t, 1);
+    if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
+    lua_settop(L, top + 1); /* the handle */
+    return 1;
+}
+
+static int executor_submit(lua_State *L) {
+    return submit(L, NULL, 2);
+}
+
+static int executor_submit_with(lua_State *L) {
+    return submit(L, fut_submit_options(L, 2), 3);
+}
+
+const luaL_Reg fut_submit_methods[] = {
+    {"submit", executor_submit},
+    {"_submit_with", executor_submit_with},
+    {NULL, NULL},
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Submitting from Lua: a task's call, and what a view asks of its tasks.
+ *
+ * Task options are made once for a view, in Lua: a userdata that holds a fut_task_options. */
+#ifndef FUT_BIND_SUBMIT_H
+#define FUT_BIND_SUBMIT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "core/options.h"
+
+/* fut_submit_options(L, index): the options of the userdata at index, not counted; NULL for
+ * nil. */
+struct fut_task_options *fut_submit_options(lua_State *L, int index);
+
+/* fut_submit_open(L): adds `task_options` to the module table at the top: task_options(checked
+ * table) -> userdata. */
+void fut_submit_open(lua_State *L);
+
+/* fut_submit_methods: of executors: submit(self, fn, ...), and _submit_with(self, options, fn,
+ * ...), where options may be nil. */
+extern const luaL_Reg fut_submit_methods[];
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* fut_task_options: what a view of an executor (`with`) asks for each of its tasks. One object
+ * for all tasks of the view; a plain task has none, and costs nothing for it.
+ *
+ * STATE: does not change once a task has it.
+ * OWNERSHIP: counted: the view and each of its tasks hold it.
+ * THREADS: any may read. */
+#ifndef FUT_CORE_OPTIONS_H
+#define FUT_CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "core/object.h"
+
+/* When a task that failed runs once more. */
+struct fut_retry {
+    unsigned max;   /* further runs; 0: none */
+    bool asks;      /* the submitting state decides about errors other than a lost worker */
+    fut_time delay; /* before the first further run; times `factor` before each one more */
+    double factor;
+    fut_time max_delay;
+    bool jitter; /* each delay is a random one between half of it and all of it */
+};
+
+struct fut_task_options {
+    struct fut_object object;
+    double priority;  /* higher first; 0 for plain tasks */
+    fut_time timeout; /* of one run; 0: none */
+    struct fut_retry retry;
+    char *name; /* what the task is called in messages, or NULL */
+};
+
+/* fut_task_options_new(name, len): options that ask for nothing, with a copy of the name (which
+ * may be NULL) and one count; NULL when there is no memory. */
+struct fut_task_options *fut_task_options_new(const char *name, size_t len);
+
+static inline void fut_task_options_hold(struct fut_task_options *o) {
+    fut_object_hold(&o->object);
+}
+static inline void fut_task_options_drop(struct fut_task_options *o) {
+    fut_object_drop(&o->object);
+}
+
+#endif
