@@ -82,9 +82,15 @@ describe("A connection", function()
         local err = fails("tls", web.tls .. "/small.txt")
         assert.matches("certificate", err.message)
         assert.is_false(err.retryable)
-        err = fails("tls", web.other_host .. "/small.txt", trusted)
+        err = fails("tls", web.unnamed .. "/small.txt", trusted)
         assert.matches("127%.0%.0%.2", err.message)
-        assert.equal("small\n", fetch(web.other_host .. "/small.txt", { verify = false }).body)
+        assert.is_false(err.retryable)
+        fails("tls", web.other_name .. "/small.txt", trusted)
+        err = fails("tls", web.self_signed .. "/small.txt", trusted)
+        assert.matches("certificate", err.message)
+        for _, url in ipairs { web.unnamed, web.other_name, web.self_signed } do
+            assert.equal("small\n", fetch(url .. "/small.txt", { verify = false }).body)
+        end
         fails("tls", web.tls .. "/small.txt") -- still
         fails("tls", web.tls .. "/small.txt", { ca_file = "/nowhere.pem" })
     end)
@@ -97,7 +103,7 @@ describe("A connection", function()
     it("shows a certificate of ours", function()
         local opts = { ca_file = web.ca_file }
         assert.equal("NONE", fetch(web.tls .. "/client", opts).body)
-        opts.cert, opts.key = web.ca_file, web.key
+        opts.cert, opts.key = web.cert, web.key
         assert.equal("SUCCESS", fetch(web.tls .. "/client", opts).body)
         opts.key, opts.http_version = "/nowhere.pem", "1.1" -- on a new connection
         fails("tls", web.tls .. "/client", opts)
@@ -116,6 +122,8 @@ describe("A connection", function()
         end
         assert.equal("", fetch(web.tls .. "/protocol", { ca_file = web.ca_file }).reason)
         assert.equal("1.1", fetch(web.url .. "/protocol", { http_version = "2" }).http_version)
+        local opts = { ca_file = web.ca_file, http_version = "2" }
+        assert.equal("1.1", fetch(web.old_tls .. "/protocol", opts).http_version)
     end)
 
     it("knows the user", function()

@@ -6,6 +6,7 @@ local errors = require "futures.errors"
 local fetch = require "futures.fetch"
 local bad_server = require "spec.support.bad_server"
 local demo = require "spec.support.demo"
+local nginx = require "spec.support.nginx"
 local fetch_check = require "spec.support.fetch_check"
 local scale = require "spec.support.scale"
 
@@ -183,6 +184,15 @@ describe("A failed fetch", function()
     it("has a limit of 64 MiB by default", function()
         local err = fails("too_large", good.url .. "/bytes/" .. (64 << 20) + 1)
         assert.is_truthy(err.message:find(64 << 20, 1, true))
+    end)
+
+    it("is stopped early, where 50 KB would become 50 MB", function()
+        local web <close> = nginx.start()
+        local raw = fetch(web.url .. "/bomb", { compression = false })
+        assert.is_true(#raw < 100000, #raw)
+        local err = fails("too_large", web.url .. "/bomb", { max_body = 1 << 20 })
+        assert.is_true(err.bytes <= 1 << 20)
+        assert.equal(50 << 20, #fetch(web.url .. "/bomb"))
     end)
 
     it("has kind denied for a private address under deny_private", function()

@@ -7,58 +7,13 @@
  *     refused http://127.0.0.1:PORT    a port where nobody listens
  *
  * and ends when its standard input closes. `bad_server --free-ports N` prints N free ports. */
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { REQUEST_LIMIT = 16 << 20, STEP_US = 50 * 1000 };
+#include "serve.h"
 
-struct exchange {
-    int fd;
-    int connection; /* number of the connection, from 1 */
-    int turn;       /* number of the request on it, from 1 */
-    char *request;  /* as received, a zero behind it */
-    size_t len;
-    char target[2048];
-};
+enum { STEP_US = 50 * 1000 };
 
-/* True: the connection stays open for the next request. */
 typedef bool (*behaviour)(struct exchange *x);
-
-static bool send_bytes(int fd, const void *bytes, size_t n) {
-    const char *at = bytes;
-    while (n > 0) {
-        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent <= 0) return false;
-        at += sent;
-        n -= (size_t)sent;
-    }
-    return true;
-}
-
-static bool send_text(int fd, const char *text) {
-    return send_bytes(fd, text, strlen(text));
-}
-
-static bool send_answer(int fd, const char *status, const char *fields, const char *body,
-                        size_t len) {
-    char head[4096];
-    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, fields,
-             len);
-    return send_text(fd, head) && send_bytes(fd, body, len);
-}
 
 static void wait_for_close(int fd) {
     char bytes[4096];
@@ -73,11 +28,6 @@ static bool is_closed(int fd) {
 
 static void drip(int fd, const char *byte) {
     while (!is_closed(fd) && send_text(fd, byte)) usleep(STEP_US);
-}
-
-static void reset(int fd) {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 static bool do_silence(struct exchange *x) {
@@ -163,13 +113,13 @@ static bool do_gzip_bomb(struct exchange *x) {
     for (int i = 0; i < 2 + COPIES; i++)
         for (const char *bit = codes[i < 2 ? i : 2]; *bit; bit++, at++)
             if (*bit == '1') bytes[at / 8] |= (unsigned char)(1 << at % 8);
-    send_answer(x->fd, "200 OK", "Content-Encoding: gzip\r\n", (char *)bytes, SIZE);
+    send_answer(x, "200 OK", "Content-Encoding: gzip\r\n", (char *)bytes, SIZE);
     free(bytes);
     return false;
 }
 
 static bool do_echo(struct exchange *x) {
-    return send_answer(x->fd, "200 OK", "Content-Type: text/plain\r\n", x->request, x->len);
+    return send_echo(x);
 }
 
 /* /to/STATUS/LOCATION */
@@ -179,13 +129,13 @@ static bool do_to(struct exchange *x) {
     if (!location) return false;
     snprintf(status, sizeof status, "%.3s Moved", x->target + 4);
     snprintf(fields, sizeof fields, "Location: %s\r\n", location + 1);
-    return send_answer(x->fd, status, fields, "moved", 5);
+    return send_answer(x, status, fields, "moved", 5);
 }
 
 static bool do_digest(struct exchange *x) {
     if (strcasestr(x->request, "\r\nAuthorization: Digest ")) return do_echo(x);
     return send_answer(
-        x->fd, "401 Unauthorized",
+        x, "401 Unauthorized",
         "WWW-Authenticate: Digest realm=\"spec\", nonce=\"abc\", qop=\"auth\"\r\n",
         "who are you", 11);
 }
@@ -193,12 +143,12 @@ static bool do_digest(struct exchange *x) {
 static bool do_connection(struct exchange *x) {
     char text[64];
     snprintf(text, sizeof text, "%d %d", x->connection, x->turn);
-    return send_answer(x->fd, "200 OK", "", text, strlen(text));
+    return send_answer(x, "200 OK", "", text, strlen(text));
 }
 
 /* As a server whose keep-alive time is over just when the next request comes. */
 static bool do_die_on_reuse(struct exchange *x) {
-    return x->turn == 1 && send_answer(x->fd, "200 OK", "", "ok", 2);
+    return x->turn == 1 && send_answer(x, "200 OK", "", "ok", 2);
 }
 
 static const struct {
@@ -250,7 +200,7 @@ static const struct {
                     "set-cookie: b=2\r\nX-Empty:\r\nX-Folded: one\r\n two\r\n\r\n"},
 };
 
-static bool act(struct exchange *x) {
+static bool answer(struct exchange *x) {
     for (size_t i = 0; i < sizeof scripted / sizeof *scripted; i++) {
         if (strcmp(x->target, scripted[i].path) == 0) {
             send_text(x->fd, scripted[i].bytes);
@@ -260,68 +210,7 @@ static bool act(struct exchange *x) {
     for (size_t i = 0; i < sizeof behaviours / sizeof *behaviours; i++)
         if (strncmp(x->target, behaviours[i].prefix, strlen(behaviours[i].prefix)) == 0)
             return behaviours[i].act(x);
-    return send_answer(x->fd, "404 Not Found", "", "no such misbehaviour", 20);
-}
-
-static size_t body_length(const char *head) {
-    const char *field = strcasestr(head, "\r\nContent-Length:");
-    return field ? strtoul(field + 17, NULL, 10) : 0;
-}
-
-/* One request, body included; what comes behind it is not expected and belongs to it. */
-static bool read_request(struct exchange *x) {
-    size_t wanted = 0;
-    x->len = 0;
-    for (;;) {
-        if (x->len > REQUEST_LIMIT) return false;
-        char *longer = realloc(x->request, x->len + 65536 + 1);
-        if (!longer) return false;
-        x->request = longer;
-        ssize_t n = recv(x->fd, x->request + x->len, 65536, 0);
-        if (n <= 0) return false;
-        x->len += (size_t)n;
-        x->request[x->len] = '\0';
-        if (x->request[0] == 0x16) { /* somebody wants to speak TLS */
-            send_text(x->fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
-            return false;
-        }
-        char *end = wanted ? NULL : strstr(x->request, "\r\n\r\n");
-        if (end) wanted = (size_t)(end + 4 - x->request) + body_length(x->request);
-        if (wanted && x->len >= wanted) return sscanf(x->request, "%*s %2047s", x->target) == 1;
-    }
-}
-
-static void *converse(void *argument) {
-    static atomic_int connections;
-    struct exchange *x = argument;
-    x->connection = ++connections;
-    while (read_request(x)) {
-        x->turn++;
-        if (!act(x)) break;
-    }
-    /* With unread bytes a close would be a reset, and the client might lose the answer. */
-    struct linger linger = {0};
-    socklen_t size = sizeof linger;
-    getsockopt(x->fd, SOL_SOCKET, SO_LINGER, &linger, &size);
-    if (!linger.l_onoff) shutdown(x->fd, SHUT_WR);
-    close(x->fd);
-    free(x->request);
-    free(x);
-    return NULL;
-}
-
-static int listen_on_free_port(int backlog, int *port) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
-        listen(fd, backlog) != 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
-        perror("bad_server");
-        exit(1);
-    }
-    *port = ntohs(address.sin_port);
-    return fd;
+    return send_answer(x, "404 Not Found", "", "no such misbehaviour", 20);
 }
 
 /* Linux drops what wants to connect when the queue is full. */
@@ -340,24 +229,6 @@ static int open_deaf_port(void) {
     return port;
 }
 
-static void *serve(void *argument) {
-    int listener = *(int *)argument;
-    for (;;) {
-        struct exchange *x = calloc(1, sizeof *x);
-        pthread_t thread;
-        if (!x) abort();
-        x->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        int at_once = 1;
-        setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-        if (x->fd < 0 || pthread_create(&thread, NULL, converse, x) != 0) {
-            free(x);
-            continue;
-        }
-        pthread_detach(thread);
-    }
-    return NULL;
-}
-
 int main(int count, char **arguments) {
     int port, listener;
     if (count == 3 && strcmp(arguments[1], "--free-ports") == 0) {
@@ -367,15 +238,13 @@ int main(int count, char **arguments) {
         }
         return 0;
     }
-    signal(SIGPIPE, SIG_IGN);
     listener = listen_on_free_port(1024, &port);
     printf("listening on http://127.0.0.1:%d\n", port);
     printf("deaf http://127.0.0.1:%d\n", open_deaf_port());
     close(listen_on_free_port(1, &port));
     printf("refused http://127.0.0.1:%d\n", port);
     fflush(stdout);
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, serve, &listener) != 0) return 1;
+    serve_on(listener);
     char bytes[64];
     while (read(STDIN_FILENO, bytes, sizeof bytes) > 0)
         ;

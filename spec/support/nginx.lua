@@ -11,9 +11,9 @@ daemon off;
 master_process off;
 pid $DIR/nginx.pid;
 error_log $DIR/error.log warn;
-worker_rlimit_nofile 4096;
+worker_rlimit_nofile $FDS;
 $USER
-events { worker_connections 2048; }
+events { worker_connections $CONNECTIONS; }
 http {
     access_log off;
     client_body_temp_path $DIR/body;
@@ -24,23 +24,42 @@ http {
     default_type text/plain;
     keepalive_requests 1000000;
     keepalive_timeout 60s;
+    root $DIR/www;
+    server { # a certificate of our authority, but for another name
+        listen 127.0.0.1:$OTHERNAME ssl;
+        ssl_certificate $DIR/other.pem;
+        ssl_certificate_key $DIR/other.key;
+    }
+    server { # a certificate that nobody has signed
+        listen 127.0.0.1:$SELFSIGNED ssl;
+        ssl_certificate $DIR/self.pem;
+        ssl_certificate_key $DIR/self.key;
+    }
+    server { # TLS without HTTP/2
+        listen 127.0.0.1:$OLDTLS ssl;
+        ssl_certificate $DIR/server.pem;
+        ssl_certificate_key $DIR/server.key;
+        location = /protocol { return 200 "$server_protocol"; }
+    }
     server {
-        listen 127.0.0.1:$PORT backlog=2048;
-        listen 127.0.0.1:$TLSPORT ssl http2;
-        listen 127.0.0.2:$TLSPORT ssl http2;
-        ssl_certificate $TLS/cert.pem;
-        ssl_certificate_key $TLS/key.pem;
-        ssl_client_certificate $TLS/cert.pem;
+        listen 127.0.0.1:$PLAIN backlog=4096;
+        listen 127.0.0.1:$TLS ssl http2;
+        listen 127.0.0.2:$TLS ssl http2;
+        http2_max_requests 1000000;
+        ssl_certificate $DIR/server.pem;
+        ssl_certificate_key $DIR/server.key;
+        ssl_client_certificate $DIR/ca.pem;
         ssl_verify_client optional;
-        root $DIR/www;
+        location = /ok { return 200 "ok"; }
         location = /connection { return 200 "$connection $connection_requests"; }
         location = /protocol { return 200 "$server_protocol"; }
         location = /client { return 200 "$ssl_client_verify"; }
         location = /accepts { return 200 "$http_accept_encoding"; }
-        location = /downgrade { return 302 http://127.0.0.1:$PORT/small.txt; }
+        location = /downgrade { return 302 http://127.0.0.1:$PLAIN/small.txt; }
         location = /404 { return 404 "nothing"; }
         location = /500 { return 500 "broken"; }
         location = /slow.bin { limit_rate 10k; }
+        location = /bomb { add_header Content-Encoding gzip; alias $DIR/www/50m.gz; }
         location /gzip/ { alias $DIR/www/; gzip on; gzip_min_length 1; gzip_types *; }
         location /auth/ {
             alias $DIR/www/;
@@ -49,6 +68,25 @@ http {
         }
     }
 }
+]]
+
+-- An authority of our own, and what it has signed or not.
+local KEYS = [[
+set -e; cd %s
+ec="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+openssl req -x509 $ec -keyout ca.key -out ca.pem -days 2 -subj "/CN=spec authority"
+openssl req -x509 $ec -keyout self.key -out self.pem -days 2 -subj "/CN=nobody" \
+    -addext "subjectAltName = IP:127.0.0.1"
+sign() {
+    echo "subjectAltName = $2" >$1.ext
+    openssl req $ec -keyout $1.key -out $1.csr -subj "/CN=$1"
+    openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+        -extfile $1.ext -out $1.pem
+}
+sign server IP:127.0.0.1,DNS:localhost
+sign other DNS:other.example
+sign client DNS:client.example
+head -c 52428800 /dev/zero | gzip -9 >www/50m.gz
 ]]
 
 local function write(path, text)
@@ -82,34 +120,59 @@ local function files(dir)
     write(dir .. "/passwords", "user:{PLAIN}secret\n")
 end
 
-local function try_start(here)
+local function make_keys(dir)
+    local script = server.quote(KEYS:format(dir))
+    local log = dir .. "/keys.log"
+    if not os.execute(("sh -c %s >%s 2>&1"):format(script, log)) then
+        local file <close> = assert(io.open(log))
+        error("openssl makes no certificates: " .. file:read("a"))
+    end
+end
+
+local PORTS = { "PLAIN", "TLS", "OTHERNAME", "SELFSIGNED", "OLDTLS" }
+
+local function configure(dir)
+    local user = output_of("id -u") == "0" and "user root;" or ""
+    local fds = math.min(tonumber(output_of("ulimit -Hn")) or 65536, 65536)
+    local values = { DIR = dir, USER = user, FDS = fds, CONNECTIONS = fds // 2 }
+    for i, port in ipairs(bad_server.free_ports(#PORTS)) do
+        values[PORTS[i]] = port
+    end
+    write(dir .. "/nginx.conf", (CONFIG:gsub("%$(%u+)", values)))
+    return values
+end
+
+local function try_start()
     local dir = output_of("mktemp -d")
-    local ports = bad_server.free_ports(2)
     assert(os.execute("mkdir " .. dir .. "/www"))
     files(dir)
-    local root = output_of("id -u") == "0"
-    local tls = here .. "/spec/support/tls"
-    local values = { DIR = dir, PORT = ports[1], TLSPORT = ports[2], TLS = tls,
-        USER = root and "user root;" or "" }
-    write(dir .. "/nginx.conf", (CONFIG:gsub("%$(%u+)", values)))
+    make_keys(dir)
+    local ports = configure(dir)
     local script = server.quote(SCRIPT:format(dir, dir, dir))
     local started, self = pcall(server.start, "exec sh -c " .. script, 1)
     if started then
+        local function at(host, port)
+            return ("%s:%d"):format(host, ports[port])
+        end
         self.dir = dir
-        self.url = "http://127.0.0.1:" .. ports[1]
-        self.tls = "https://127.0.0.1:" .. ports[2]
-        self.other_host = "https://127.0.0.2:" .. ports[2] -- a name that the certificate lacks
-        self.ca_file = tls .. "/cert.pem"
-        self.key = tls .. "/key.pem"
+        self.url = at("http://127.0.0.1", "PLAIN")
+        self.tls = at("https://127.0.0.1", "TLS")
+        self.unnamed = at("https://127.0.0.2", "TLS")
+        self.other_name = at("https://127.0.0.1", "OTHERNAME")
+        self.self_signed = at("https://127.0.0.1", "SELFSIGNED")
+        self.old_tls = at("https://127.0.0.1", "OLDTLS")
+        self.ca_file = dir .. "/ca.pem"
+        self.cert, self.key = dir .. "/client.pem", dir .. "/client.key"
     end
-    return started and self, dir
+    return started and self
 end
 
---- Returns a server object with `url`, `tls`, `other_host`, `ca_file`, `key`, and `dir`.
+--- Returns a server object with `dir`, `ca_file` (whom to trust), `cert` and `key` (for a
+--- client) and the addresses `url` (plain), `tls` (with HTTP/2), `old_tls` (without),
+--- `unnamed` and `other_name` (their certificate is another's), `self_signed`.
 function nginx.start()
-    local here = output_of("pwd")
     for _ = 1, 5 do -- somebody else may have taken a port in the meantime
-        local self = try_start(here)
+        local self = try_start()
         if self then
             return self
         end
