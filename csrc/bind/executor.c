@@ -44,10 +44,15 @@ static int executor_shutdown(lua_State *L) {
     return 1;
 }
 
-/* _kill(signal): process pools only. */
+/* _kill(method, signal): what the method of that name does. */
 static int executor_kill(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
-    ex->ops->kill(ex, (int)luaL_checkinteger(L, 2));
+    if (!ex->ops->kill)
+        return fut_error_raise(L, "Error",
+                               "'%s' is for pools of processes: a thread cannot "
+                               "be ended from outside",
+                               luaL_checkstring(L, 2));
+    ex->ops->kill(ex, (int)luaL_checkinteger(L, 3));
     fut_home_safe_point(fut_home_of(L), L);
     return 0;
 }

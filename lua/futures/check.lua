@@ -48,22 +48,24 @@ local kinds = {
 }
 
 --- Checks a table of options against `known`: option → kind; gives a copy. Unknown names and
---- wrong kinds are misuse of argument n of `name`, raised at the caller of the caller.
-function check.options(options, known, n, name)
+--- wrong kinds are misuse of argument n of `name`, raised at the caller of the caller, or `up`
+--- more levels further out.
+function check.options(options, known, n, name, up)
+    up = 1 + (up or 0)
     if type(options) ~= "table" then
-        check.misuse(n, name, "table expected, got " .. check.shown(options), 1)
+        check.misuse(n, name, "table expected, got " .. check.shown(options), up)
     end
     local checked = {}
     for option, value in pairs(options) do
         local kind = known[option]
         if not kind then
-            check.misuse(n, name, ("unknown option '%s'"):format(tostring(option)), 1)
+            check.misuse(n, name, ("unknown option '%s'"):format(tostring(option)), up)
         end
         checked[option] = kinds[kind](value)
         if checked[option] == nil then
             local got = check.shown(value)
             local message = ("option '%s': %s expected, got %s"):format(option, kind, got)
-            check.misuse(n, name, message, 1)
+            check.misuse(n, name, message, up)
         end
     end
     return checked

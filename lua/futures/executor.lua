@@ -88,6 +88,16 @@ function methods.shutdown(self, options)
     return ex:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
 end
 
+local SIGTERM, SIGKILL = 15, 9
+
+function methods.terminate_workers(self)
+    parts(self, "terminate_workers"):_kill("terminate_workers", SIGTERM)
+end
+
+function methods.kill_workers(self)
+    parts(self, "kill_workers"):_kill("kill_workers", SIGKILL)
+end
+
 -- `local ex <close>`: left by an error, what has not started is cancelled first.
 local function close(self, problem)
     parts(self, "close"):_shutdown(true, problem ~= nil)
@@ -111,43 +121,71 @@ function View.__tostring(self)
     return "view of " .. tostring(self.executor)
 end
 
--- ---- ThreadPoolExecutor ----
+-- ---- constructors ----
 
-local thread_options = {
-    max_workers = "integer from 1",
-    thread_name_prefix = "string",
-    initializer = "callable value",
-    initargs = "array",
-}
+-- What all pools take.
+local function pool_options(more)
+    local known = {
+        max_workers = "integer from 1",
+        initializer = "callable value",
+        initargs = "array",
+    }
+    for option, kind in pairs(more) do
+        known[option] = kind
+    end
+    return known
+end
 
-local pools_made = 0
+local thread_options = pool_options { thread_name_prefix = "string" }
+local process_options = pool_options { max_tasks_per_child = "integer from 1" }
 
-function executor.ThreadPoolExecutor(options)
-    if options == nil then
-        options = no_options
-    elseif type(options) ~= "table" then
+-- The options of the constructor `name`, checked; misuse is raised at the caller of the caller.
+local function check_pool_options(options, known, name)
+    if options == nil then return {} end
+    if type(options) ~= "table" then
         local workers = check.positive_integer(options)
         if not workers then
-            check.misuse(1, "ThreadPoolExecutor",
-                "max_workers: integer from 1 expected, got " .. check.shown(options))
+            check.misuse(1, name,
+                "max_workers: integer from 1 expected, got " .. check.shown(options), 1)
         end
         options = { max_workers = workers }
     end
-    if options.ThreadPoolExecutor then
-        check.misuse(1, "ThreadPoolExecutor",
-            "number or table of options expected, got the module: call it with '.', not ':'")
+    if options[name] then
+        check.misuse(1, name,
+            "number or table of options expected, got the module: call it with '.', not ':'", 1)
     end
-    options = check.options(options, thread_options, 1, "ThreadPoolExecutor")
-    local workers = options.max_workers or math.min(32, core.cpu_count() + 4)
-    if workers > MAX_WORKERS then
-        check.misuse(1, "ThreadPoolExecutor",
-            ("max_workers: at most %d, got %d"):format(MAX_WORKERS, workers))
+    options = check.options(options, known, 1, name, 1)
+    if options.max_workers and options.max_workers > MAX_WORKERS then
+        check.misuse(1, name,
+            ("max_workers: at most %d, got %d"):format(MAX_WORKERS, options.max_workers), 1)
     end
-    pools_made = pools_made + 1
-    local prefix = options.thread_name_prefix or "ThreadPoolExecutor-" .. pools_made
+    return options
+end
+
+-- The initializer and its arguments.
+local function start_of(options)
     local initargs = options.initargs or no_options
-    return core.thread_pool(workers, prefix, options.initializer,
-        table.unpack(initargs, 1, initargs.n or #initargs))
+    return options.initializer, table.unpack(initargs, 1, initargs.n or #initargs)
+end
+
+local made = { ThreadPoolExecutor = 0, ProcessPoolExecutor = 0 }
+
+local function next_name(class)
+    made[class] = made[class] + 1
+    return class .. "-" .. made[class]
+end
+
+function executor.ThreadPoolExecutor(options)
+    options = check_pool_options(options, thread_options, "ThreadPoolExecutor")
+    local name = next_name("ThreadPoolExecutor")
+    return core.thread_pool(options.max_workers or math.min(32, core.cpu_count() + 4),
+        options.thread_name_prefix or name, start_of(options))
+end
+
+function executor.ProcessPoolExecutor(options)
+    options = check_pool_options(options, process_options, "ProcessPoolExecutor")
+    return core.process_pool(options.max_workers or core.cpu_count(),
+        next_name("ProcessPoolExecutor"), options.max_tasks_per_child or 0, start_of(options))
 end
 
 return executor

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Concurrency for Lua 5.4: executors that run functions in threads, and futures of their
---- results.
+--- Concurrency for Lua 5.4: executors that run functions in threads or processes, and futures
+--- of their results.
 
 local core = require "futures.core"
 local errors = require "futures.errors"
@@ -12,6 +12,7 @@ local futures = {
     _VERSION = version,
 
     ThreadPoolExecutor = executor.ThreadPoolExecutor,
+    ProcessPoolExecutor = executor.ProcessPoolExecutor,
     Future = core.Future,
 
     wait = waiting.wait,

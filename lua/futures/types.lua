@@ -3,8 +3,8 @@
 -- The types and texts of the public API, for editors and for `./dev doc`. Never loaded: most of
 -- these functions are C.
 
---- Concurrency for Lua 5.4: executors that run functions in threads, and futures of their
---- results.
+--- Concurrency for Lua 5.4: executors that run functions in threads or processes, and futures
+--- of their results.
 ---@class futures
 ---@field _VERSION string
 ---@field FIRST_COMPLETED futures.ReturnWhen `wait` returns when one is done
@@ -15,11 +15,11 @@
 ---@field TimeoutError futures.ErrorClass the time was over first
 ---@field InvalidStateError futures.ErrorClass a bare future was set twice
 ---@field TransferError futures.ErrorClass a value cannot travel; its message says which one
----@field WorkerLostError futures.ErrorClass reserved for the process pool
+---@field WorkerLostError futures.ErrorClass the process that ran the task has died
 ---@field QueueFullError futures.ErrorClass reserved for `max_pending`
 ---@field BrokenExecutor futures.ErrorClass above the next two
 ---@field BrokenThreadPool futures.ErrorClass an initializer or the start of a worker failed
----@field BrokenProcessPool futures.ErrorClass reserved for the process pool
+---@field BrokenProcessPool futures.ErrorClass the same for processes; also: they were ended
 local futures = {}
 
 -- ---- module ----
@@ -30,6 +30,12 @@ local futures = {}
 ---@param options? integer|futures.ThreadPoolOptions options, or just the number of workers
 ---@return futures.Executor
 function futures.ThreadPoolExecutor(options) end
+
+--- A pool of forked processes, each with a Lua state of its own. One that dies costs the task
+--- that it was running and is replaced. Closed like a pool of threads.
+---@param options? integer|futures.ProcessPoolOptions options, or just the number of workers
+---@return futures.Executor
+function futures.ProcessPoolExecutor(options) end
 
 --- A bare future, pending, for tests and for executors of your own.
 ---@return futures.Future
@@ -89,7 +95,7 @@ local Executor = {}
 
 --- Runs `fn(...)` in a worker. Function and arguments are copied at the call; what is wrong
 --- with them raises here: TransferError when a value cannot travel, Error after a shutdown,
---- BrokenThreadPool when an initializer has failed.
+--- BrokenThreadPool or BrokenProcessPool when an initializer has failed.
 ---@param fn futures.Callable
 ---@param ... any arguments; their number is kept, nils included
 ---@return futures.Future
@@ -120,6 +126,13 @@ function Executor:shutdown(options) end
 --- What the executor has done so far.
 ---@return futures.Stats
 function Executor:stats() end
+
+--- Of a pool of processes: sends them SIGTERM. Pending futures are cancelled, running ones fail
+--- with BrokenProcessPool, and no new process starts. Does not wait: see `shutdown`.
+function Executor:terminate_workers() end
+
+--- The same with SIGKILL, which no process survives.
+function Executor:kill_workers() end
 
 --- The iterator of `Executor:map`.
 ---@class futures.Map
@@ -242,6 +255,12 @@ function Future:set_running_or_notify_cancel() end
 ---@field initializer? futures.Callable runs once in every worker, before its first task
 ---@field initargs? table arguments of the initializer; with `n` when there are nils
 
+---@class futures.ProcessPoolOptions
+---@field max_workers? integer from 1; default: cpu_count
+---@field max_tasks_per_child? integer a process is replaced after so many tasks; default: never
+---@field initializer? futures.Callable runs once in every process, before its first task
+---@field initargs? table arguments of the initializer; with `n` when there are nils
+
 ---@class futures.ViewOptions
 ---@field timeout? number seconds for a whole map, counted from the call
 ---@field chunksize? integer items in one task of a map; default: 1
@@ -255,7 +274,7 @@ function Future:set_running_or_notify_cancel() end
 
 --- What an executor has done so far.
 ---@class futures.Stats
----@field workers integer threads that are there
+---@field workers integer threads or processes that are there
 ---@field idle integer those without a task
 ---@field pending integer tasks that wait
 ---@field running integer tasks that run

@@ -10,7 +10,7 @@ local futures = require "futures"
 
 local gate = {}
 
--- These four travel as bytecode with the tasks that use them and so refer to nothing here.
+-- These travel as bytecode with the tasks that use them and so refer to nothing here.
 local function pass_future(future)
     return future:result(30)
 end
@@ -82,11 +82,26 @@ function Gate:__close()
     end
 end
 
-local function occupy(open_started, pass_go, started, go)
-    open_started(started)
-    pass_go(go)
+local function occupy_future(started, go)
+    started:set_result(true)
+    go:result(30)
     return "held"
 end
+
+-- Has its hands on the gate before it says that it waits there: whoever opens the gate then may
+-- remove the FIFO.
+local function occupy_fifo(started, go)
+    local fifo <close> = assert(io.open(go, "r+"))
+    fifo:setvbuf("no")
+    do
+        local other <close> = assert(io.open(started, "r+"))
+        other:write("!")
+    end
+    fifo:write((fifo:read(1)))
+    return "held"
+end
+
+local occupy = { thread = occupy_future, process = occupy_fifo }
 
 local function complete_when_asleep(future, thread)
     local path, asleep = ("/proc/self/task/%d/stat"):format(thread), 0
@@ -116,8 +131,7 @@ function gate.hold(ex, count, kind)
     local self = setmetatable({ futures = {}, gate = gate.new(kind) }, Hold)
     for i = 1, count or 1 do
         local started <close> = gate.new(kind)
-        self.futures[i] =
-            ex:submit(occupy, open[kind], pass[kind], started.token, self.gate.token)
+        self.futures[i] = ex:submit(occupy[kind], started.token, self.gate.token)
         started:pass()
         started.opened = true
     end
