@@ -88,7 +88,7 @@ describe("A failed fetch", function()
         ["/truncated"] = { "truncated", true, "cut short" },
         ["/truncated-chunked"] = { "truncated", true, "cut short" },
         ["/reset"] = { "truncated", true, "cut short" },
-        ["/header-bomb"] = { "too_large", false, "header over 300 KiB" },
+        ["/header-bomb"] = { "too_large", false, "header" }, -- newer libcurls count fields, too
         ["/long-header"] = { "too_large", false, "header" },
         ["/chunked-big"] = { "too_large", false, "body over 100000 bytes" },
         ["/announced-big"] = { "too_large", false, "body over 100000 bytes" },
