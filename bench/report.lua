@@ -31,7 +31,8 @@ function report.judge(workload, rows)
     local failures = 0
     local ours = {}
     for _, row in ipairs(rows) do
-        ours = row.contestant == "ours threads" and row.runs or ours
+        local is_base = row.contestant == "ours threads" or row.contestant == "ours fetch"
+        ours = is_base and row.runs or ours
     end
     for _, row in ipairs(rows) do
         local is_ours = row.contestant:find("^ours")

@@ -74,6 +74,9 @@ local function contestants()
         return quote(root .. "/bench/" .. file) .. " "
     end
     local ours, python = lua .. bench("ours.lua"), "python3 " .. bench("python.py")
+    -- Libraries that come with the system are for the system's interpreter.
+    local clients = (io.open("/usr/bin/python3") and "/usr/bin/" or "") .. "python3 "
+        .. bench("http_peers.py")
     return {
         { name = "ours threads", before = ours .. "threads " },
         { name = "ours processes", before = ours .. "processes " },
@@ -82,34 +85,65 @@ local function contestants()
         { name = "luv", before = lua .. bench("luv.lua") },
         { name = "python threads", before = python .. "threads " },
         { name = "python processes", before = python .. "processes " },
+        { name = "ours fetch", before = lua .. bench("ours_fetch.lua"), group = "fetch" },
+        { name = "curl", before = lua .. bench("curl.lua") .. "curl ", group = "fetch" },
+        { name = "pycurl", before = clients .. "pycurl ", group = "fetch" },
+        { name = "aiohttp", before = clients .. "aiohttp ", group = "fetch" },
+        { name = "requests", before = clients .. "requests ", group = "fetch" },
+        { name = "wrk", before = lua .. bench("curl.lua") .. "wrk ", group = "fetch" },
     }
 end
 
+local environment = "" -- words for `env`: where the servers are
+
 --- One run: its figure; or nil, why there is none, and whether that is a failure.
 local function run(contestant, workload)
-    local command = contestant.before .. workload .. (contestant.after or "")
-    local pipe = assert(io.popen("timeout " .. RUN_SECONDS .. " " .. command .. " 2>&1"))
+    local command = ("timeout %d env %s%s%s%s 2>&1"):format(RUN_SECONDS, environment,
+        contestant.before, workload, contestant.after or "")
+    local pipe = assert(io.popen(command))
     local output = pipe:read("a")
     local ok, _, code = pipe:close()
     if not ok then
-        return nil, ("exit code %d: %s"):format(code, output:match("[^\n]*")), true
+        -- Lua says it first, Python last.
+        local why = output:match(output:find("^Traceback") and "([^\n]*)\n*$" or "[^\n]*")
+        return nil, ("exit code %d: %s"):format(code, why), true
     end
     local text = ("\n" .. output):match("\n" .. workload .. "%s+([^\n]*)") or ""
     local figure = tonumber(text:match("^%S+"))
     return figure, text:match("^skip%s+(.*)") or text, not figure and not text:find("^skip")
 end
 
-local function present(all)
+--- The contestants of a group that can run here.
+local function present(all, group)
     local here = {}
     for _, contestant in ipairs(all) do
-        local _, why, failed = run(contestant, "probe")
-        if failed then
-            print(("%s is left out: %s"):format(contestant.name, why))
-        else
-            here[#here + 1] = contestant
+        if contestant.group == group then
+            local _, why, failed = run(contestant, "probe")
+            if failed then
+                print(("%s is left out: %s"):format(contestant.name, why))
+            else
+                here[#here + 1] = contestant
+            end
         end
     end
     return here
+end
+
+--- What a group of workloads needs: its contestants, and for requests servers. nil: it cannot
+--- be measured here.
+local function prepare(group)
+    if group ~= "fetch" then
+        return { here = present(contestants(), group) }
+    end
+    local started, words, stop = pcall(function()
+        return require("bench.servers").start()
+    end)
+    if not started then
+        print("fetch is left out, there is no server: " .. tostring(words))
+        return nil
+    end
+    environment = words
+    return { here = present(contestants(), group), stop = stop }
 end
 
 --- Gives every contestant its turns: rows { contestant=, runs=, why=, failed= }.
@@ -133,27 +167,53 @@ local function measure(workload, all, rounds)
     return rows
 end
 
-local function main()
-    local options = parse(arg)
-    local results, failures = {}, 0
-    local here = not options.list and present(contestants())
-    for _, workload in ipairs(workloads) do
-        if workload.name:find(options.only) and options.list then
-            print(("%-14s %s"):format(workload.name, workload.text))
-        elseif workload.name:find(options.only) then
-            local result = report.judge(workload, measure(workload, here, options.rounds))
+local function list(chosen)
+    for _, workload in ipairs(chosen) do
+        print(("%-14s %s"):format(workload.name, workload.text))
+    end
+end
+
+local function measure_all(chosen, rounds)
+    local groups, results, failures = {}, {}, 0
+    for _, workload in ipairs(chosen) do
+        local key = workload.group or "tasks"
+        if groups[key] == nil then
+            groups[key] = prepare(workload.group) or false
+        end
+        if groups[key] then
+            local rows = measure(workload, groups[key].here, rounds)
+            local result = report.judge(workload, rows)
             results[#results + 1] = result
             failures = failures + result.failures
             io.write(report.lines(result))
             io.flush()
         end
     end
+    for _, group in pairs(groups) do
+        if group and group.stop then
+            group.stop()
+        end
+    end
+    return results, failures
+end
+
+local function write_json(name, rounds, results)
+    local file <close> = assert(io.open(name, "w"))
+    local document = { machine = report.machine(), rounds = rounds, workloads = results }
+    assert(file:write(json.encode(document), "\n"))
+end
+
+local function main()
+    local options, chosen = parse(arg), {}
+    for _, workload in ipairs(workloads) do
+        chosen[#chosen + 1] = workload.name:find(options.only) and workload or nil
+    end
+    if options.list then
+        return list(chosen)
+    end
+    local results, failures = measure_all(chosen, options.rounds)
     if options.json then
-        local file = assert(io.open(options.json, "w"))
-        local machine = report.machine()
-        local document = { machine = machine, rounds = options.rounds, workloads = results }
-        assert(file:write(json.encode(document), "\n"))
-        assert(file:close())
+        write_json(options.json, options.rounds, results)
     end
     os.exit(failures == 0, true)
 end

@@ -19,10 +19,11 @@
 
 static const char help[] = "A server to try things on.\n"
                            "  /delay/MS     answers after MS milliseconds\n"
-                           "  /bytes/N      N bytes\n"
+                           "  /bytes/N      N bytes, or a range of them\n"
                            "  /status/N     an answer with status N\n"
                            "  /json         a JSON document\n"
                            "  /redirect/N   N redirects, then an answer\n"
+                           "  /site/N       page N of a small site, 1 is the first\n"
                            "  /echo         what you sent, as JSON\n";
 
 static const char document[] =
@@ -35,6 +36,7 @@ enum {
     CONNECTIONS = 8192,
     HEADERS = 256,
     PIECE = 65536,
+    PAGES = 32,  /* of the site, the first of them is no page */
     OWN_FDS = 32 /* standard streams, epoll, signals, and some to spare */
 };
 
@@ -167,18 +169,54 @@ static enum MHD_Result answer_delay(struct MHD_Connection *c, struct request *r,
     return send_text(c, MHD_HTTP_OK, text);
 }
 
-static ssize_t make_bytes(void *context, uint64_t position, char *to, size_t room) {
-    (void)context;
-    for (size_t i = 0; i < room; i++) to[i] = (char)('a' + (position + i) % 26);
+/* The alphabet over and over; `first` is how much of it comes before. */
+static ssize_t make_bytes(void *first, uint64_t position, char *to, size_t room) {
+    for (size_t i = 0; i < room; i++)
+        to[i] = (char)('a' + ((uintptr_t)first + position + i) % 26);
     return (ssize_t)room;
+}
+
+/* "bytes=10-19" or "bytes=10-": false where that is not asked for, or not of these n. */
+static bool read_range(struct MHD_Connection *c, uint64_t n, uint64_t *from, uint64_t *to) {
+    const char *asked = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Range");
+    *to = n - 1;
+    return asked && sscanf(asked, "bytes=%" SCNu64 "-%" SCNu64, from, to) >= 1 &&
+           *from <= *to && *to < n;
 }
 
 static enum MHD_Result answer_bytes(struct MHD_Connection *c, struct request *r, uint64_t n) {
     (void)r;
     if (n > INT64_MAX) return send_text(c, MHD_HTTP_BAD_REQUEST, "too many\n");
     if (n == 0) return send_text(c, MHD_HTTP_OK, "");
-    return send_response(c, MHD_HTTP_OK, "application/octet-stream",
-                         MHD_create_response_from_callback(n, PIECE, make_bytes, NULL, NULL));
+    char range[80];
+    uint64_t from = 0, to;
+    bool is_part = read_range(c, n, &from, &to);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(is_part ? to - from + 1 : n, PIECE, make_bytes,
+                                          (void *)(uintptr_t)(is_part ? from % 26 : 0), NULL);
+    if (!response) return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+    snprintf(range, sizeof range, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, from, to, n);
+    if (is_part) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    return send_response(c, is_part ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK,
+                         "application/octet-stream", response);
+}
+
+/* A tree of pages: N leads to 2N and 2N + 1, and back. Some links are broken, as they are. */
+static enum MHD_Result answer_site(struct MHD_Connection *c, struct request *r, uint64_t n) {
+    char page[512];
+    (void)r;
+    if (n < 1 || n >= PAGES) return send_text(c, MHD_HTTP_NOT_FOUND, "no such page\n");
+    int len = snprintf(page, sizeof page,
+                       "<title>Page %" PRIu64 "</title>\n<a href=\"/site/1\">home</a>\n"
+                       "<a href=\"%" PRIu64 "\">left</a> <a href='../site/%" PRIu64
+                       "#top'>right</a>\n<a href=\"http://example.org/\">elsewhere</a>\n"
+                       "%s<a href=\"mailto:me@example.org\">me</a>\n",
+                       n, 2 * n, 2 * n + 1,
+                       n % 7 == 5 ? "<a href=\"/status/410\">an old one</a>\n" : "");
+    return send_response(
+        c, MHD_HTTP_OK, "text/html",
+        MHD_create_response_from_buffer((size_t)len, page, MHD_RESPMEM_MUST_COPY));
 }
 
 static enum MHD_Result answer_status(struct MHD_Connection *c, struct request *r,
@@ -291,10 +329,8 @@ static const struct {
     const char *prefix;
     enum MHD_Result (*answer)(struct MHD_Connection *, struct request *, uint64_t);
 } numbered[] = {
-    {"/delay/", answer_delay},
-    {"/bytes/", answer_bytes},
-    {"/status/", answer_status},
-    {"/redirect/", answer_redirect},
+    {"/delay/", answer_delay},       {"/bytes/", answer_bytes}, {"/status/", answer_status},
+    {"/redirect/", answer_redirect}, {"/site/", answer_site},
 };
 
 static bool read_number(const char *text, uint64_t *number) {

@@ -4,6 +4,7 @@
 local cjson = require "cjson"
 local system = require "system"
 local fetch = require "futures.fetch"
+local check = require "spec.support.check"
 local demo = require "spec.support.demo"
 local scale = require "spec.support.scale"
 local script = require "spec.support.script"
@@ -28,7 +29,7 @@ describe("The demo server", function()
     it("helps", function()
         local r = get("/")
         for _, path in ipairs { "/delay/MS", "/bytes/N", "/status/N", "/json", "/redirect/N",
-            "/echo" } do
+            "/site/N", "/echo" } do
             assert.is_truthy(r.body:find(path, 1, true))
         end
         assert.equal(404, get("/nothing").status)
@@ -50,6 +51,30 @@ describe("The demo server", function()
             "/redirect/1x", "/bytes/99999999999999999999" } do
             assert.equal(400, get(path).status)
         end
+    end)
+
+    it("gives ranges of its bytes", function()
+        local function part(range)
+            local r = get("/bytes/100", { headers = { Range = range } })
+            return r.status, r.body, r.headers["content-range"]
+        end
+        assert.same({ 206, "cdefg", "bytes 2-6/100" }, { part "bytes=2-6" })
+        assert.same({ 206, "uv", "bytes 98-99/100" }, { part "bytes=98-" })
+        for _, range in ipairs { "bytes=100-", "bytes=5-4", "bytes=x", "lines=1-2" } do
+            assert.equal(200, (part(range)))
+        end
+        assert.equal("bytes", get("/bytes/1", { method = "HEAD" }).headers["accept-ranges"])
+    end)
+
+    it("has a small site", function()
+        local r = get("/site/5")
+        assert.equal("text/html", r.headers["content-type"])
+        for _, link in ipairs { '"/site/1"', '"10"', "'../site/11#top'", '"/status/410"' } do
+            check.contains("href=" .. link, r.body)
+        end
+        assert.equal(200, get("/site/31").status)
+        assert.equal(404, get("/site/32").status)
+        assert.equal(404, get("/site/0").status)
     end)
 
     it("echoes", function()
