@@ -69,6 +69,37 @@ local cases = {
             assert.equal(5, count)
         end,
     },
+    pipeline = {
+        look = function(out)
+            check.contains("1\tapples: 18\n2\tpears: 60\n3\trefused: not an order: ???\n", out)
+            check.contains("4\tfigs: 28\nfirst offer\tquick\n", out)
+        end,
+    },
+    luv_loop = {
+        look = function(out)
+            check.contains("5133 primes below 50000\n", out)
+            check.contains("9592 primes below 100000\n", out)
+            assert.matches("the loop went on meanwhile\n$", out)
+        end,
+    },
+    await = {
+        look = function(out)
+            local lines = {}
+            for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
+            assert.equal(5, #lines)
+            for name, steps in pairs { tortoise = 2, hare = 3 } do
+                local step = 0
+                for _, line in ipairs(lines) do
+                    local number, of = line:match("^" .. name .. " has done step (%d) of (%d)$")
+                    if number then
+                        step = step + 1
+                        assert.same({ tostring(step), tostring(steps) }, { number, of })
+                    end
+                end
+                assert.equal(steps, step)
+            end
+        end,
+    },
     map = {
         look = function(out)
             assert.matches("^Lua Lua Lua\n", out)

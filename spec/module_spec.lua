@@ -8,7 +8,7 @@ describe("The module", function()
     it("has the names of the contract", function()
         local names = [[
             ThreadPoolExecutor Future wait as_completed poll sleep monotonic cpu_count worker
-            iserror
+            iserror all any await pollfd
         ]]
         for name in names:gmatch("%g+") do
             local value = futures[name]

@@ -4,8 +4,6 @@
 /* The registry key of the table that anchors callbacks: light userdata -> userdata. */
 static const char anchor_key;
 
-enum { FUNCTION = 1, FUTURE = 2 }; /* user values */
-
 static void push_anchors(lua_State *L) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &anchor_key) == LUA_TTABLE) return;
     lua_pop(L, 1);
@@ -14,43 +12,58 @@ static void push_anchors(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &anchor_key);
 }
 
-void fut_callback_add(struct fut_home *home, lua_State *L, int index,
-                      struct fut_future *future) {
+struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
+                                      struct fut_future *future, fut_callback_failed *failed) {
     fut_home_check_open(home, L);
-    index = lua_absindex(L, index);
-    struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, 2);
+    struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, n);
     fut_watch_init(&c->watch);
-    lua_pushvalue(L, -2);
-    lua_setiuservalue(L, -2, FUNCTION);
-    lua_pushvalue(L, index);
-    lua_setiuservalue(L, -2, FUTURE);
+    c->n = n;
+    c->failed = failed;
+    lua_insert(L, -n - 1);
+    for (int i = n; i >= 1; i--) lua_setiuservalue(L, -i - 1, i);
     push_anchors(L);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, c); /* the last call that may raise */
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     c->next = home->callbacks;
     c->back = &home->callbacks;
     if (c->next) c->next->back = &c->next;
     home->callbacks = c;
     fut_watch_start(&c->watch, &home->inbox, future);
+    return c;
 }
 
 static void unlink_callback(struct fut_callback *c) {
     fut_watch_stop(&c->watch);
     *c->back = c->next;
     if (c->next) c->next->back = c->back;
+    c->back = NULL;
+}
+
+/* Assigning nil to a field that exists needs no memory. */
+static void release(lua_State *L, struct fut_callback *c) {
+    push_anchors(L);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, c);
+    lua_pop(L, 1);
+    unlink_callback(c);
+}
+
+void fut_callback_drop(lua_State *L, struct fut_callback *c) {
+    if (c->back) release(L, c);
 }
 
 int fut_callback_run(lua_State *L) {
     struct fut_callback *c = lua_touserdata(L, 1);
     push_anchors(L);
     lua_rawgetp(L, -1, c);
-    lua_pushnil(L);
-    lua_rawsetp(L, -3, c); /* assigning nil to a field that exists needs no memory */
-    unlink_callback(c);
-    lua_getiuservalue(L, -1, FUNCTION);
-    lua_getiuservalue(L, -2, FUTURE);
-    lua_call(L, 1, 0);
+    int index = lua_gettop(L);
+    release(L, c);
+    for (int i = 1; i <= c->n; i++) lua_getiuservalue(L, index, i);
+    if (!c->failed)
+        lua_call(L, c->n - 1, 0);
+    else if (lua_pcall(L, c->n - 1, 0, 0) != LUA_OK)
+        c->failed(L, index);
     return 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_callback: a Lua function to be called with a future when that is done, in the state that
- * added it, at one of its safe points.
+/* fut_callback: a Lua function to be called when a future is done, in the state that added it,
+ * at one of its safe points.
  *
- * OWNERSHIP: a userdata, anchored in a table of the registry until it ran; its user values are
- * the function and the future. */
+ * OWNERSHIP: a userdata, anchored in a table of the registry until it ran or was dropped; its
+ * user values are the function and its arguments. */
 #ifndef FUT_BIND_CALLBACK_H
 #define FUT_BIND_CALLBACK_H
 
@@ -12,19 +12,33 @@
 #include "bind/home.h"
 #include "core/waiter.h"
 
+/* A function that gets the error of a callback, at the top of the stack, in its place; the
+ * callback is at index `callback`. */
+typedef void fut_callback_failed(lua_State *L, int callback);
+
 struct fut_callback {
     struct fut_watch watch;            /* first: the inbox hands out watches */
-    struct fut_callback *next, **back; /* in home->callbacks */
+    struct fut_callback *next, **back; /* in home->callbacks; back is NULL when it is not */
+    fut_callback_failed *failed;       /* or NULL: home.c warns */
+    int n;                             /* of its user values */
 };
 
-/* fut_callback_add(home, L, index, future): the function at the top, which it pops, is called
- * with the userdata at stack index `index`, which stands for `future`. */
-void fut_callback_add(struct fut_home *home, lua_State *L, int index,
-                      struct fut_future *future);
+/* The user values: the function, its first argument, which is the handle of the future, and
+ * what else there is. */
+enum { FUT_CALLBACK_FUNCTION = 1, FUT_CALLBACK_FUTURE, FUT_CALLBACK_MORE };
+
+/* fut_callback_add(home, L, n, future, failed): the n values at the top are a function and its
+ * arguments, the first of which stands for `future`; it is called with them once that is done.
+ * Pops them and pushes the callback. */
+struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
+                                      struct fut_future *future, fut_callback_failed *failed);
+
+/* fut_callback_drop(L, c): it will not be called. Again, or after it ran: nothing. */
+void fut_callback_drop(lua_State *L, struct fut_callback *c);
 
 /* fut_callback_run(L): for home.c, as a C function in a protected call; argument 1: a light
  * userdata, the callback, which is off the inbox. Calls it; an error of the function is
- * raised. */
+ * raised, unless `failed` takes it. */
 int fut_callback_run(lua_State *L);
 
 /* fut_callback_drop_all(home): none will be called any more. */

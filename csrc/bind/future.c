@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "bind/callback.h"
+#include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/home.h"
 #include "core/task.h"
@@ -236,6 +237,7 @@ static int future_cancel(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
     bool cancelled = t ? fut_task_cancel(t) : fut_future_cancel(f);
+    if (cancelled) fut_derive_unlink(L, 1);
     cancelled = cancelled || fut_future_state(f) == FUT_CANCELLED;
     fut_home_safe_point(fut_home_of(L), L);
     lua_pushboolean(L, cancelled);
@@ -275,11 +277,25 @@ static int future_done(lua_State *L) {
     return 1;
 }
 
+/* A pool that does not count has started once what runs or ran; a bare future also. */
+static int future_attempts(lua_State *L) {
+    struct fut_future *f = fut_future_check(L, 1);
+    struct fut_task *t = fut_task_of(f);
+    enum fut_state state = fut_future_state(f);
+    bool ran = state == FUT_RUNNING ||
+               (state == FUT_FINISHED &&
+                !(f->outcome.kind == FUT_OUTCOME_FAILURE && f->outcome.err == FUT_EBROKEN));
+    unsigned n = t ? atomic_load_explicit(&t->attempts, memory_order_relaxed) : 0;
+    lua_pushinteger(L, n == 0 && ran ? 1 : (lua_Integer)n);
+    return 1;
+}
+
 static int future_add_done_callback(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     fut_check_callable(L, 2, 1, "add_done_callback");
     lua_settop(L, 2);
-    fut_callback_add(fut_home_of(L), L, 1, f);
+    lua_pushvalue(L, 1);
+    fut_callback_add(fut_home_of(L), L, 2, f, NULL);
     if (fut_future_done(f)) fut_home_safe_point(fut_home_of(L), L);
     return 0;
 }
@@ -337,6 +353,7 @@ static const luaL_Reg methods[] = {
     {"cancelled", future_cancelled},
     {"running", future_running},
     {"done", future_done},
+    {"attempts", future_attempts},
     {"add_done_callback", future_add_done_callback},
     {NULL, NULL},
 };

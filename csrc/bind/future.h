@@ -52,6 +52,12 @@ void fut_future_keep(lua_State *L, int index, int n);
  * elsewhere: encodes the values that were kept here, so that others can read them. */
 void fut_future_encode_local(lua_State *L, int index);
 
+/* fut_future_settle_kept(L, index, failed, n): settles the bare future of the handle at index,
+ * if that is still to be done, with the n values at the top, which it pops; false when it was
+ * done already. Unlike set_result it takes values that cannot travel, also when others know the
+ * future: those are told why. May raise when memory is short; the future is not done then. */
+bool fut_future_settle_kept(lua_State *L, int index, bool failed, int n);
+
 /* fut_future_open(L): fills the metatable. Once per state. */
 void fut_future_open(lua_State *L);
 

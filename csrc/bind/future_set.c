@@ -4,6 +4,7 @@
  * task). */
 #include <lauxlib.h>
 
+#include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/future.h"
 #include "core/task.h"
@@ -38,6 +39,23 @@ void fut_future_encode_local(lua_State *L, int index) {
     lua_settop(L, top);
 }
 
+bool fut_future_settle_kept(lua_State *L, int index, bool failed, int n) {
+    index = lua_absindex(L, index);
+    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    struct fut_outcome o = {.kind = FUT_OUTCOME_LOCAL, .failed = failed};
+    if (!fut_future_done(f) && atomic_load_explicit(&f->shared, memory_order_relaxed)) {
+        const char *why = encode_kept(L, &o.payload, lua_absindex(L, -n), n, failed);
+        if (why) o.text = fut_strdup(why);
+    }
+    fut_future_keep(L, index, n);
+    if (fut_future_settle(f, &o)) return true;
+    /* The outcome that stands is decoded when it is asked for. */
+    fut_outcome_deinit(&o);
+    lua_pushnil(L);
+    lua_setiuservalue(L, index, 1);
+    return false;
+}
+
 /* Settles the future at 1 with the values from 2 on. */
 static int set(lua_State *L, bool failed) {
     struct fut_future *f = fut_future_check(L, 1);
@@ -48,6 +66,9 @@ static int set(lua_State *L, bool failed) {
     if (fut_future_done(f))
         return fut_error_raise(L, "InvalidStateError", "the future is done already: %s",
                                fut_future_state(f) == FUT_CANCELLED ? "cancelled" : "finished");
+    if (fut_derive_is(L, 1))
+        return fut_error_raise(L, "InvalidStateError",
+                               "the outcome of a derived future comes from others");
     struct fut_outcome o = {.kind = FUT_OUTCOME_LOCAL, .failed = failed};
     if (atomic_load_explicit(&f->shared, memory_order_relaxed)) {
         const char *why = encode_kept(L, &o.payload, 2, n, failed);
@@ -77,8 +98,9 @@ static int future_set_exception(lua_State *L) {
 
 static int future_set_running(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
-    bool started = !fut_task_of(f) && fut_future_start(f);
-    if (!started && (fut_task_of(f) || fut_future_state(f) != FUT_CANCELLED))
+    bool bare = !fut_task_of(f) && !fut_derive_is(L, 1);
+    bool started = bare && fut_future_start(f);
+    if (!started && (!bare || fut_future_state(f) != FUT_CANCELLED))
         return fut_error_raise(L, "InvalidStateError", "the future is not pending");
     lua_pushboolean(L, started);
     return 1;

@@ -2,6 +2,7 @@
 #include "bind/gather.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 
 #include "bind/future.h"
 #include "bind/home.h"
@@ -71,9 +72,46 @@ static int keys(lua_State *L) {
     return 1;
 }
 
+static int earlier(const void *a, const void *b) {
+    const struct fut_gathered *x = a, *y = b;
+    if (x->done_at != y->done_at) return x->done_at < y->done_at ? -1 : 1;
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+const struct fut_gathered *fut_gather_order(lua_State *L, int index, size_t *n, size_t *done) {
+    index = lua_absindex(L, index);
+    *n = lua_rawlen(L, index);
+    *done = 0;
+    struct fut_gathered *order = lua_newuserdatauv(L, *n * sizeof *order, 0);
+    for (size_t i = 0; i < *n; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        struct fut_future *f = fut_future_check(L, -1);
+        bool is_done = fut_future_done(f);
+        order[i] = (struct fut_gathered){is_done ? f->done_at : FUT_NEVER, (lua_Integer)i + 1};
+        *done += is_done;
+        lua_pop(L, 1);
+    }
+    qsort(order, *n, sizeof *order, earlier);
+    return order;
+}
+
+static int order_of(lua_State *L) {
+    size_t n, done;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    const struct fut_gathered *order = fut_gather_order(L, 1, &n, &done);
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushinteger(L, order[i].position);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushinteger(L, (lua_Integer)done);
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
     {"distinct", distinct},
     {"keys", keys},
+    {"order", order_of},
     {NULL, NULL},
 };
 

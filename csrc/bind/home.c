@@ -91,6 +91,8 @@ static int home_gc(lua_State *L) {
         release(e->executor);
         fut_free(e);
     }
+    fut_waiter_show(&home->inbox, NULL);
+    fut_event_close(&home->event);
     fut_waiter_deinit(&home->inbox);
     return 0;
 }

@@ -23,6 +23,7 @@ struct fut_home {
     lua_State *main; /* the main coroutine: where Ctrl-C leaves its hook */
     struct fut_parker parker;
     struct fut_waiter inbox;        /* of callbacks whose future is done */
+    struct fut_event event;         /* shows whether there are some, for event loops */
     struct fut_callback *callbacks; /* all that were added and have not run */
     struct fut_spin spin;
     bool in_callback;

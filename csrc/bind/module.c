@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The C module `futures.core`: what lua/futures/init.lua builds on. */
+#include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/executor.h"
 #include "bind/future.h"
@@ -65,6 +68,27 @@ static int futures_poll(lua_State *L) {
     return 1;
 }
 
+/* pollfd(): the number of a file descriptor that is readable while a callback is due. The first
+ * call makes it; so does the first one after a fork, where the old one is the parent's. */
+static int futures_pollfd(lua_State *L) {
+    struct fut_home *home = fut_home_of(L);
+    fut_home_check_open(home, L);
+    if (!fut_event_is_open(&home->event)) {
+        if (!fut_event_open(&home->event))
+            return fut_error_raise(L, "Error", "cannot open a descriptor to poll: %s",
+                                   strerror(errno));
+        fut_waiter_show(&home->inbox, &home->event);
+    }
+    lua_pushinteger(L, home->event.read_fd);
+    return 1;
+}
+
+/* due(): a safe point. */
+static int futures_due(lua_State *L) {
+    fut_home_safe_point(fut_home_of(L), L);
+    return 0;
+}
+
 static int futures_worker(lua_State *L) {
     const struct fut_worker_info *info = fut_lua_worker_info(L);
     if (!info) {
@@ -101,6 +125,8 @@ static const luaL_Reg functions[] = {
     {"monotonic", futures_monotonic},
     {"cpu_count", futures_cpu_count},
     {"poll", futures_poll},
+    {"pollfd", futures_pollfd},
+    {"due", futures_due},
     {"worker", futures_worker},
     {"Future", futures_future}, /* a class in the eyes of Lua: capital */
     {"isfuture", futures_isfuture},
@@ -114,6 +140,7 @@ int luaopen_futures_core(lua_State *L) {
     fut_future_open(L);
     lua_newtable(L);
     fut_home_set_functions(L, functions);
+    fut_derive_open(L);
     fut_executor_open(L);
     fut_submit_open(L);
     fut_pools_open(L);

@@ -2,39 +2,20 @@
 #include "bind/wait.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 
 #include "bind/error.h"
 #include "bind/future.h"
+#include "bind/gather.h"
 #include "bind/watches.h"
-
-/* Position in an array of futures of one that was done when as_completed was called. */
-struct finished {
-    fut_time at;
-    lua_Integer i;
-};
-
-static int earlier(const void *a, const void *b) {
-    const struct finished *x = a, *y = b;
-    if (x->at != y->at) return x->at < y->at ? -1 : 1;
-    return x->i < y->i ? -1 : x->i > y->i;
-}
 
 /* Watches the futures of the array at 1 that are done, in the order in which they were done (a
  * watch on a done future is queued at once), then the others. */
 static void watch_all(lua_State *L, struct fut_watches *ws) {
-    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
-    struct finished *order = lua_newuserdatauv(L, (size_t)n * sizeof *order, 0);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, 1, i);
-        struct fut_future *f = fut_future_check(L, -1);
-        order[i - 1] = (struct finished){fut_future_done(f) ? f->done_at : FUT_NEVER, i};
-        lua_pop(L, 1);
-    }
-    qsort(order, (size_t)n, sizeof *order, earlier);
-    for (lua_Integer k = 0; k < n; k++) {
-        lua_rawgeti(L, 1, order[k].i);
-        fut_watches_add(ws, L, fut_future_check(L, -1), order[k].i);
+    size_t n, done;
+    const struct fut_gathered *order = fut_gather_order(L, 1, &n, &done);
+    for (size_t k = 0; k < n; k++) {
+        lua_rawgeti(L, 1, order[k].position);
+        fut_watches_add(ws, L, fut_future_check(L, -1), order[k].position);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

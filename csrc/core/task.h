@@ -19,9 +19,9 @@ struct fut_task {
     struct fut_executor *executor;
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
-    bool withdrawn;    /* cancelled while it waited at a worker; that will skip it */
-    uint32_t worker;   /* of a pool that gives tasks ahead: at which worker it waits */
-    unsigned attempts; /* how many times it was started */
+    bool withdrawn;       /* cancelled while it waited at a worker; that will skip it */
+    uint32_t worker;      /* of a pool that gives tasks ahead: at which worker it waits */
+    atomic_uint attempts; /* how many times it was started */
     /* What is looked at when the task is freed stands before its bytes. */
     struct fut_payload call;
     struct fut_task *next, *prev;
@@ -37,6 +37,13 @@ struct fut_task *fut_task_new(struct fut_executor *executor, struct fut_task_opt
 /* fut_task_of(f): the task whose future this is, or NULL for a bare future. */
 static inline struct fut_task *fut_task_of(struct fut_future *f) {
     return f->object.type == &fut_task_type ? (struct fut_task *)f : NULL;
+}
+
+/* fut_task_count_attempt(t): for the worker that has started it: one at a time, any thread
+ * reads. */
+static inline void fut_task_count_attempt(struct fut_task *t) {
+    unsigned n = atomic_load_explicit(&t->attempts, memory_order_relaxed);
+    atomic_store_explicit(&t->attempts, n + 1, memory_order_relaxed);
 }
 
 /* fut_task_cancel(t): pending -> cancelled, and out of the executor's queue; false when it is

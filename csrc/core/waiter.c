@@ -25,6 +25,7 @@ void fut_waiter_init(struct fut_waiter *w, struct fut_parker *parker) {
     w->last = &w->first;
     atomic_init(&w->queued, 0);
     w->wanted = 1;
+    w->event = NULL;
 }
 
 void fut_waiter_deinit(struct fut_waiter *w) {
@@ -35,6 +36,13 @@ void fut_waiter_deinit(struct fut_waiter *w) {
 void fut_waiter_want(struct fut_waiter *w, size_t n) {
     fut_lock(&w->lock);
     w->wanted = n;
+    fut_unlock(&w->lock);
+}
+
+void fut_waiter_show(struct fut_waiter *w, struct fut_event *event) {
+    fut_lock(&w->lock);
+    w->event = event;
+    if (event && w->first) fut_event_raise(event);
     fut_unlock(&w->lock);
 }
 
@@ -53,7 +61,8 @@ static void unlink_from(struct fut_watch *watch) {
 }
 
 /* The unpark stands inside the lock: fut_watch_stop takes it too before the owner may free the
- * waiter and its parker, so both are alive here. */
+ * waiter and its parker, so both are alive here. So does the event, which thereby is up exactly
+ * while the queue is not empty; a write that never blocks is short enough. */
 static void enqueue(struct fut_waiter *w, struct fut_watch *watch) {
     fut_lock(&w->lock);
     link_at(watch, w->last);
@@ -62,6 +71,7 @@ static void enqueue(struct fut_waiter *w, struct fut_watch *watch) {
     size_t n = atomic_load_explicit(&w->queued, memory_order_relaxed) + 1;
     atomic_store_explicit(&w->queued, n, memory_order_release);
     if (n >= w->wanted) fut_unpark(w->parker);
+    if (w->event && n == 1) fut_event_raise(w->event);
     fut_unlock(&w->lock);
 }
 
@@ -72,6 +82,7 @@ static void dequeue(struct fut_waiter *w, struct fut_watch *watch) {
     unlink_from(watch);
     size_t n = atomic_load_explicit(&w->queued, memory_order_relaxed) - 1;
     atomic_store_explicit(&w->queued, n, memory_order_release);
+    if (w->event && n == 0) fut_event_lower(w->event);
     fut_unlock(&w->lock);
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/event.h"
 #include "base/lock.h"
 #include "base/park.h"
 #include "core/future.h"
@@ -28,6 +29,7 @@ struct fut_waiter {
     struct fut_watch **last;
     atomic_size_t queued; /* length of the queue; written under the lock, read without */
     size_t wanted;
+    struct fut_event *event; /* up while something is in the queue; NULL: none */
 };
 
 struct fut_watch {
@@ -47,6 +49,10 @@ void fut_waiter_deinit(struct fut_waiter *w);
 
 /* fut_waiter_want(w, n): unpark only when n are in the queue. */
 void fut_waiter_want(struct fut_waiter *w, size_t n);
+
+/* fut_waiter_show(w, event): raises and lowers the event, which is open and down, as the queue
+ * fills and empties, from now on; NULL: no more. The event outlives that. */
+void fut_waiter_show(struct fut_waiter *w, struct fut_event *event);
 
 /* fut_waiter_queued(w): how many are in the queue now. */
 static inline size_t fut_waiter_queued(struct fut_waiter *w) {

@@ -40,7 +40,7 @@ static bool holds_much(const struct fut_payload *call) {
 static void run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t) {
     bool started = fut_future_start(&t->future);
     FUT_ASSERT(started); /* what was taken off the queue can no longer be cancelled */
-    t->attempts++;
+    fut_task_count_attempt(t);
     struct fut_outcome outcome = {0};
     p->options.worker->run(w->inside, &t->call, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);

@@ -2,6 +2,7 @@
 --- Concurrency for Lua 5.4: executors that run functions in threads or processes, and futures
 --- of their results.
 
+local compose = require "futures.compose"
 local core = require "futures.core"
 local errors = require "futures.errors"
 local executor = require "futures.executor"
@@ -21,7 +22,12 @@ local futures = {
     FIRST_EXCEPTION = waiting.modes.FIRST_EXCEPTION,
     ALL_COMPLETED = waiting.modes.ALL_COMPLETED,
 
+    all = compose.all,
+    any = compose.any,
+    await = compose.await,
+
     poll = core.poll,
+    pollfd = core.pollfd,
     sleep = core.sleep,
     monotonic = core.monotonic,
     cpu_count = core.cpu_count,

@@ -63,6 +63,31 @@ function futures.as_completed(fs, timeout) end
 ---@return integer ran how many
 function futures.poll(timeout) end
 
+--- A file descriptor that is readable while a callback of this Lua state is due, for event
+--- loops: when it is, call `futures.poll()`. There is one for each state, made by the first
+--- call and closed with the state. After a fork, ask again.
+---@return integer fd
+function futures.pollfd() end
+
+--- A future of the first results of all, in order: an array with their number `n`. Fails with
+--- the first error, or with a CancelledError when one of them is cancelled.
+---@param fs futures.Many a future that is there twice has two places
+---@return futures.Future
+function futures.all(fs) end
+
+--- A future of the first success, with all its results. When all have failed it fails with an
+--- Error whose field `errors` is an array of their errors, with `n`; so it does at once when
+--- there are none.
+---@param fs futures.Many
+---@return futures.Future
+function futures.any(fs) end
+
+--- The results of a future, or its error. In a coroutine: yields the future until the one who
+--- resumes the coroutine finds it done. Elsewhere: waits, like `result`.
+---@param f futures.Future
+---@return any ...
+function futures.await(f) end
+
 --- Does nothing for a while, except that callbacks which are due run. Ctrl-C ends it.
 ---@param seconds number
 function futures.sleep(seconds) end
@@ -201,6 +226,20 @@ function Future:done() end
 --- they were added; an error in one goes to `warn`.
 ---@param fn futures.Callable
 function Future:add_done_callback(fn) end
+
+--- A future of what `fn(results...)` returns: all its results, or, when it returns a future and
+--- nothing else, the outcome of that. `fn` is called like a callback of `add_done_callback`. An
+--- error in it is the new future's error. Without `on_error` an error or a cancel passes
+--- through; with it `on_error(err)` gives the outcome. Cancelling the new future does not touch
+--- this one, but then neither function is called.
+---@param fn futures.Callable
+---@param on_error? futures.Callable gets the error value, or a CancelledError
+---@return futures.Future
+function Future:next(fn, on_error) end
+
+--- How many times it was started.
+---@return integer
+function Future:attempts() end
 
 --- For bare futures: sets the results. Raises InvalidStateError when there is an outcome
 --- already.

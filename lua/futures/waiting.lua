@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- wait and as_completed: whatever holds the user's futures becomes an array of distinct ones
--- for the core.
+-- wait and as_completed: whatever holds the user's futures becomes an array for the core.
 
 local check = require "futures.check"
 local core = require "futures.core"
@@ -13,29 +12,49 @@ local waiting = {
     },
 }
 
-local function refuse(name, where, value)
-    check.misuse(1, name, ("future expected %s, got %s"):format(where, check.shown(value)), 2)
+local function refuse(name, where, value, up)
+    check.misuse(1, name, ("future expected %s, got %s"):format(where, check.shown(value)),
+        2 + (up or 0))
 end
 
--- An array of distinct futures from an array of futures, a table whose keys are futures, or an
--- iterator.
-local function collect(futures, name)
-    local source = futures
+-- A table with the futures at 1, 2, … from an array of futures, a table whose keys are futures,
+-- or an iterator, and whether they are known to be distinct futures.
+local function list(futures, name)
     if check.callable(futures) then
-        source = {}
+        local array = {}
         for future in futures do
-            if not core.isfuture(future) then refuse(name, "from the iterator", future) end
-            source[#source + 1] = future
+            if not core.isfuture(future) then refuse(name, "from the iterator", future, 1) end
+            array[#array + 1] = future
         end
+        return array, false
     elseif type(futures) ~= "table" then
         check.misuse(1, name, "array, table with futures as keys or iterator expected, got "
-            .. check.shown(futures), 1)
+            .. check.shown(futures), 2)
     elseif rawlen(futures) == 0 then
         local array, culprit = core.keys(futures)
-        return array or refuse(name, "as a key", culprit)
+        return array or refuse(name, "as a key", culprit, 1), true
     end
+    return futures, false
+end
+
+-- An array of distinct futures.
+local function collect(futures, name)
+    local source, distinct = list(futures, name)
+    if distinct then return source end
     local array, position = core.distinct(source)
-    return array or refuse(name, ("at [%d]"):format(position), source[position])
+    if not array then refuse(name, ("at [%d]"):format(position), source[position]) end
+    return array
+end
+
+--- An array of its own of futures, in order, each as often as it is there. Misuse is raised at
+--- the caller of the caller.
+function waiting.gather(futures, name)
+    local source, array = list(futures, name), {}
+    for i = 1, rawlen(source) do
+        array[i] = rawget(source, i)
+        if not core.isfuture(array[i]) then refuse(name, ("at [%d]"):format(i), array[i]) end
+    end
+    return array
 end
 
 local function check_timeout(timeout, name)

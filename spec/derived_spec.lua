@@ -1,0 +1,242 @@
+-- SPDX-License-Identifier: MIT
+-- Derived futures: long chains, what they keep, how others see them; and attempts.
+
+local futures = require "futures"
+local check = require "spec.support.check"
+local gate = require "spec.support.gate"
+local scale = require "spec.support.scale"
+
+local LIMIT = scale.LIMIT
+
+local function done(...)
+    local f = futures.Future()
+    f:set_result(...)
+    return f
+end
+
+local function failed(err)
+    local f = futures.Future()
+    f:set_exception(err)
+    return f
+end
+
+local function cancelled()
+    local f = futures.Future()
+    f:cancel()
+    return f
+end
+
+local function never()
+    error("must not be called")
+end
+
+describe("A chain", function()
+    local N = scale.count(100000)
+
+    local function chain(f, n)
+        for _ = 1, n do
+            f = f:next(function(x) return x + 1 end)
+        end
+        return f
+    end
+
+    it("of 100,000 links works", function()
+        local f = futures.Future()
+        local last = chain(f, N)
+        f:set_result(0)
+        assert.equal(N, last:result(LIMIT))
+        assert.equal(N, chain(done(0), N):result(LIMIT))
+    end)
+
+    it("of 100,000 links passes errors and cancels on", function()
+        local f, g = futures.Future(), futures.Future()
+        local last, other = chain(f, N), chain(g, N)
+        f:set_exception("e")
+        g:cancel()
+        assert.equal("e", last:exception(LIMIT))
+        futures.poll()
+        assert.is_true(other:cancelled())
+    end)
+
+    it("of 100,000 futures that follow one another works", function()
+        local left = N
+        local function step(x)
+            left = left - 1
+            if left == 0 then return x end
+            return done(x + 1):next(step)
+        end
+        assert.equal(N - 1, done(0):next(step):result(LIMIT))
+    end)
+
+    it("is linear work", function()
+        check.linear(function(n)
+            local f = futures.Future()
+            local last = chain(f, n)
+            f:set_result(0)
+            assert.equal(n, last:result(LIMIT))
+        end, scale.count(5000))
+    end)
+
+    it("grown while it runs is linear work", function()
+        check.linear(function(n)
+            local f = done(0)
+            for _ = 1, n do
+                f = f:next(function(x) return done(x + 1) end)
+            end
+            assert.equal(n, f:result(LIMIT))
+        end, scale.count(5000))
+    end)
+
+    it("of 100,000 links that is dropped in the middle is freed", function()
+        local f = futures.Future()
+        chain(f, N):cancel()
+        check.collect()
+        f:set_result(0)
+        futures.poll()
+        check.collect()
+    end)
+end)
+
+describe("A derived future", function()
+    before_each(function() futures.poll() end)
+
+    it("is not to be set by others", function()
+        local f = futures.Future()
+        for _, d in ipairs { f:next(never), futures.all { f }, futures.any { f } } do
+            check.raises(futures.InvalidStateError, function() d:set_result(1) end)
+            check.raises(futures.InvalidStateError, function() d:set_exception(1) end)
+            check.raises(futures.InvalidStateError, function()
+                d:set_running_or_notify_cancel()
+            end)
+            assert.equal("pending", d:state())
+            d:cancel()
+            assert.is_false(d:set_running_or_notify_cancel())
+        end
+        local d = done(1):next(function(x) return x end)
+        check.raises(futures.InvalidStateError, function() d:set_result(2) end)
+        assert.equal(1, d:result())
+    end)
+
+    it("that was sent to a task has its outcome there, too", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local f = futures.Future()
+        local d, e = f:next(function(x) return { x } end), f:next(function(x) error { x } end)
+        local there = ex:submit(function(one, two)
+            return one:result(30)[1], two:exception(30)[1]
+        end, d, e)
+        f:set_result("v")
+        futures.poll()
+        assert.same({ "v", "v" }, { there:result(LIMIT) })
+    end)
+
+    it("whose value cannot travel says so to others, and is whole at home", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local f = futures.Future()
+        local co = coroutine.create(never)
+        local d = f:next(function() return co end)
+        local there = ex:submit(function(future)
+            local ok, err = future:outcome(30)
+            return ok, tostring(err)
+        end, d)
+        f:set_result()
+        assert.is_true(rawequal(co, d:result(LIMIT)))
+        local ok, err = there:result(LIMIT)
+        assert.is_false(ok)
+        check.contains("TransferError", err)
+    end)
+
+    it("may be made in a task and come home", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local go = futures.Future()
+        local d = ex:submit(function(f)
+            local d = f:next(function(x) return x * 2 end)
+            f:result(30)
+            return d
+        end, go)
+        go:set_result(21)
+        assert.equal(42, d:result(LIMIT):result(LIMIT))
+    end)
+
+    it("leaves nothing on what it waited for when it is cancelled", function()
+        local long = futures.Future()
+        local kept = setmetatable({}, { __mode = "k" })
+        local function count()
+            check.collect()
+            local n = 0
+            for _ in pairs(kept) do n = n + 1 end
+            return n
+        end
+        for _ = 1, 100 do
+            local d = long:next(never)
+            kept[d] = true
+            d:cancel()
+        end
+        assert.equal(0, count())
+        for i = 1, 100 do
+            local d = futures.any { long, done() }
+            kept[d] = true
+            kept[futures.all { long, failed() }] = true
+            local other = futures.Future()
+            local e, g = futures.any { long, other }, futures.all { long, other }
+            kept[e], kept[g], kept[other] = true, true, true
+            if i % 2 == 0 then other:set_result() else other:set_exception("x") end
+            e:cancel()
+            g:cancel()
+        end
+        futures.poll()
+        assert.equal(0, count())
+        long:set_result()
+        assert.equal(0, futures.poll())
+    end)
+
+    it("keeps nothing of its past", function()
+        local kept = setmetatable({}, { __mode = "k" })
+        local f = futures.Future()
+        local g = f:next(function() return 1 end)
+        local d = g:next(function(x) return x end)
+        kept[f], kept[g] = true, true
+        f:set_result()
+        assert.equal(1, d:result(LIMIT))
+        f, g = nil, nil -- luacheck: ignore
+        check.collect()
+        assert.is_nil(next(kept))
+    end)
+end)
+
+describe("attempts", function()
+    it("tells how many times a future was started", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local f, g = ex:submit(math.abs, 1), ex:submit(math.abs, 1)
+        assert.equal(1, hold.futures[1]:attempts())
+        assert.equal(0, f:attempts())
+        g:cancel()
+        hold:open()
+        f:result(LIMIT)
+        assert.equal(1, f:attempts())
+        assert.equal(0, g:attempts())
+        local failing = ex:submit(error, "x")
+        failing:outcome(LIMIT)
+        assert.equal(1, failing:attempts())
+    end)
+
+    it("is 0 for what a broken pool never started", function()
+        local ex <close> = futures.ThreadPoolExecutor {
+            max_workers = 1, initializer = error, initargs = { "no" },
+        }
+        local f = ex:submit(math.abs, 1)
+        assert.is_false((f:outcome(LIMIT)))
+        assert.equal(0, f:attempts())
+    end)
+
+    it("knows bare futures", function()
+        local f = futures.Future()
+        assert.equal(0, f:attempts())
+        f:set_running_or_notify_cancel()
+        assert.equal(1, f:attempts())
+        f:set_result()
+        assert.equal(1, f:attempts())
+        assert.equal(0, cancelled():attempts())
+        assert.is_false(pcall(f.attempts))
+    end)
+end)
