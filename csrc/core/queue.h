@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* fut_queue: the tasks of an executor that no worker has taken yet, first in, first out.
+/* fut_queue: the tasks of an executor that no worker has taken yet: the highest priority first,
+ * equal ones first in, first out.
+ *
+ *   priority 0   a list: a few instructions a task
+ *   others       a heap, linked through the tasks themselves: O(log n) for each call in the
+ *                worst case, no memory of its own, so no call here can fail
+ *
  * STATE: zeroed memory is an empty queue.
  * OWNERSHIP: holds the count of each task in it that its pusher had; pop hands it on.
  * LOCKS: none of its own: its executor's. */
@@ -11,54 +17,88 @@
 #include "core/task.h"
 
 struct fut_queue {
-    struct fut_task *first, *last;
+    struct fut_task *head, *tail; /* the list */
+    struct fut_task *heap;        /* the one of the heap that is the next */
+    uint64_t later, sooner;       /* turns given at the end, and at the front */
     size_t length;
 };
 
-static inline void fut_queue_push(struct fut_queue *q, struct fut_task *t) {
-    t->next = NULL;
-    t->prev = q->last;
-    if (q->last)
-        q->last->next = t;
-    else
-        q->first = t;
-    q->last = t;
-    t->queued = true;
-    q->length++;
+/* fut_queue_in_heap(t): its priority is not 0. */
+static inline bool fut_queue_in_heap(const struct fut_task *t) {
+    return t->options && t->options->priority != 0;
 }
 
-/* fut_queue_push_front(q, t): t is the next to be popped. */
-static inline void fut_queue_push_front(struct fut_queue *q, struct fut_task *t) {
-    t->prev = NULL;
-    t->next = q->first;
-    if (q->first)
-        q->first->prev = t;
-    else
-        q->last = t;
-    q->first = t;
+/* fut_queue_heap_push(q, t, front), fut_queue_heap_remove(q, t): for the calls below. */
+void fut_queue_heap_push(struct fut_queue *q, struct fut_task *t, bool front);
+void fut_queue_heap_remove(struct fut_queue *q, struct fut_task *t);
+
+/* fut_queue_push(q, t): behind all tasks of its priority. */
+static inline void fut_queue_push(struct fut_queue *q, struct fut_task *t) {
     t->queued = true;
     q->length++;
+    if (fut_queue_in_heap(t)) {
+        fut_queue_heap_push(q, t, false);
+        return;
+    }
+    t->next = NULL;
+    t->prev = q->tail;
+    if (q->tail)
+        q->tail->next = t;
+    else
+        q->head = t;
+    q->tail = t;
+}
+
+/* fut_queue_push_front(q, t): before all tasks of its priority: it was the next already, and
+ * comes back. */
+static inline void fut_queue_push_front(struct fut_queue *q, struct fut_task *t) {
+    t->queued = true;
+    q->length++;
+    if (fut_queue_in_heap(t)) {
+        fut_queue_heap_push(q, t, true);
+        return;
+    }
+    t->prev = NULL;
+    t->next = q->head;
+    if (q->head)
+        q->head->prev = t;
+    else
+        q->tail = t;
+    q->head = t;
 }
 
 /* fut_queue_remove(q, t): t, which is in q, out of it. */
 static inline void fut_queue_remove(struct fut_queue *q, struct fut_task *t) {
+    t->queued = false;
+    q->length--;
+    if (fut_queue_in_heap(t)) {
+        fut_queue_heap_remove(q, t);
+        return;
+    }
     if (t->prev)
         t->prev->next = t->next;
     else
-        q->first = t->next;
+        q->head = t->next;
     if (t->next)
         t->next->prev = t->prev;
     else
-        q->last = t->prev;
-    t->queued = false;
-    q->length--;
+        q->tail = t->prev;
+}
+
+/* fut_queue_first(q): the next to be popped, or NULL. */
+static inline struct fut_task *fut_queue_first(const struct fut_queue *q) {
+    bool heap = q->heap && (!q->head || q->heap->options->priority > 0);
+    return heap ? q->heap : q->head;
 }
 
 /* fut_queue_pop(q): the first task, or NULL. */
 static inline struct fut_task *fut_queue_pop(struct fut_queue *q) {
-    struct fut_task *t = q->first;
+    struct fut_task *t = fut_queue_first(q);
     if (t) fut_queue_remove(q, t);
     return t;
 }
+
+/* fut_queue_take_all(q): empties it: its tasks in their order, linked by `next`. */
+struct fut_task *fut_queue_take_all(struct fut_queue *q);
 
 #endif

@@ -6,10 +6,10 @@
 enum { N = 6 };
 
 static void check_list(const struct fut_queue *q, struct fut_task *const *expected, size_t n) {
-    const struct fut_task *prev = NULL, *t = q->first;
+    const struct fut_task *prev = NULL, *t = q->head;
     for (size_t i = 0; i < n; i++, prev = t, t = t->next)
         CHECK(t == expected[i] && t->prev == prev && t->queued);
-    CHECK(!t && q->last == prev && q->length == n);
+    CHECK(!t && q->tail == prev && q->length == n);
 }
 
 static void first_in_first_out(void) {

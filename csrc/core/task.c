@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/task.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/slab.h"
@@ -30,6 +31,19 @@ struct fut_task *fut_task_new(struct fut_executor *executor, struct fut_task_opt
     if (options) fut_task_options_hold(options);
     t->options = options;
     return t;
+}
+
+/* Without memory for it the traceback stays as it is. */
+void fut_task_sign(const struct fut_task *t, struct fut_outcome *outcome) {
+    if (!t->options || !t->options->name || outcome->kind != FUT_OUTCOME_ERROR) return;
+    if (!outcome->text) return;
+    static const char format[] = "%s\n\tin task '%s'";
+    size_t size = strlen(outcome->text) + strlen(t->options->name) + sizeof format;
+    char *text = fut_alloc(size);
+    if (!text) return;
+    snprintf(text, size, format, outcome->text, t->options->name);
+    fut_free(outcome->text);
+    outcome->text = text;
 }
 
 bool fut_task_cancel(struct fut_task *t) {

@@ -19,13 +19,20 @@ struct fut_task {
     struct fut_executor *executor;
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
-    bool withdrawn;       /* cancelled while it waited at a worker; that will skip it */
-    uint32_t worker;      /* of a pool that gives tasks ahead: at which worker it waits */
+    bool withdrawn; /* cancelled while it waited at a worker; that will skip it */
+    union {
+        uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
+        uint32_t rank;   /* in the heap of a queue; see core/queue.c */
+    };
     atomic_uint attempts; /* how many times it was started */
     /* What is looked at when the task is freed stands before its bytes. */
     struct fut_payload call;
     struct fut_task *next, *prev;
-    uint64_t place; /* the number under which it waits at `worker` */
+    union {
+        uint64_t place; /* the number under which it waits at `worker` */
+        uint64_t turn;  /* in a queue: among equals the lowest is the next */
+    };
+    struct fut_task *up; /* in the heap of a queue, where next and prev are its children */
 };
 
 extern const struct fut_object_type fut_task_type;
@@ -49,6 +56,10 @@ static inline void fut_task_count_attempt(struct fut_task *t) {
 /* fut_task_cancel(t): pending -> cancelled, and out of the executor's queue; false when it is
  * too late. The caller has a count. */
 bool fut_task_cancel(struct fut_task *t);
+
+/* fut_task_sign(t, outcome): the traceback of an error says the name of its task, if it has
+ * one. */
+void fut_task_sign(const struct fut_task *t, struct fut_outcome *outcome);
 
 static inline void fut_task_hold(struct fut_task *t) {
     fut_future_hold(&t->future);

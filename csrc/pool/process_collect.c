@@ -30,9 +30,9 @@ static void pop(struct fut_process_link *link) {
 void fut_process_skip_withdrawn(struct fut_process_link *link) {
     while (fut_link_load(link) > 0) {
         struct fut_task *t = *fut_link_task(link, link->first);
-        if (!t->withdrawn || link->body == &t->call) return;
+        if (t && (!t->withdrawn || link->body == &t->call)) return;
         pop(link);
-        fut_task_drop(t);
+        if (t) fut_task_drop(t);
     }
 }
 
@@ -141,6 +141,7 @@ static void bury(struct fut_process_pool *p, struct fut_process_link *link) {
     while (fut_link_load(link) > 0) { /* from the last to the first: each goes to the front */
         uint64_t seq = --link->next;
         struct fut_task *t = *fut_link_task(link, seq);
+        if (!t) continue;
         if (t->withdrawn)
             fut_task_drop(t);
         else if (fut_claim_started(link->slot, seq))
@@ -196,6 +197,7 @@ static bool collect(struct fut_process_pool *p) {
 static void settle_done(struct fut_process_pool *p, int n) {
     for (int i = 0; i < n; i++) {
         struct fut_settled *s = &p->done[i];
+        fut_task_sign(s->task, &s->outcome);
         if (!fut_future_settle(&s->task->future, &s->outcome)) fut_outcome_deinit(&s->outcome);
         fut_task_drop(s->task);
     }
@@ -235,7 +237,7 @@ void *fut_process_collector(void *arg) {
         }
         int n = p->ndone;
         p->ndone = 0;
-        over = p->closed && p->nworkers == 0 && !p->queue.first;
+        over = p->closed && p->nworkers == 0 && p->queue.length == 0;
         fut_unlock(&p->lock);
         settle_done(p, n);
         if (!any && n == 0 && !over) wait_for_ring(p, seen);

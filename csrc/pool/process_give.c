@@ -7,6 +7,7 @@ enum {
 };
 
 static unsigned ahead(const struct fut_process_pool *p, const struct fut_process_link *link) {
+    if (p->queue.heap) return 1; /* who comes later may have to go first, and cannot overtake */
     unsigned left = p->options.max_tasks_per_child;
     if (left == 0 || left - link->given > AHEAD) return AHEAD;
     return fut_link_load(link) + left - link->given;
@@ -44,6 +45,21 @@ static void start_workers(struct fut_process_pool *p) {
     }
 }
 
+/* What waits at workers is plain: see ahead. The head of a window runs, or will in a moment. */
+void fut_process_make_way(struct fut_process_pool *p) {
+    for (int i = 0; i < p->options.max_workers; i++) {
+        struct fut_process_link *link = &p->links[i];
+        for (uint64_t seq = link->next; seq > link->first + 1; seq--) {
+            struct fut_task **at = fut_link_task(link, seq - 1), *t = *at;
+            if (!t || t->withdrawn) continue;
+            if (!fut_claim_take(link->slot, seq - 1, FUT_CLAIM_WITHDRAWN)) break;
+            *at = NULL;
+            link->given--;
+            fut_queue_push_front(&p->queue, t);
+        }
+    }
+}
+
 /* The head of a worker's window runs now, or will in a moment. */
 void fut_process_mark_running(struct fut_process_link *link) {
     if (fut_link_load(link) == 0) return;
@@ -54,7 +70,7 @@ void fut_process_mark_running(struct fut_process_link *link) {
 static void say_bye_when_due(struct fut_process_pool *p, struct fut_process_link *link) {
     bool used_up =
         p->options.max_tasks_per_child > 0 && link->given >= p->options.max_tasks_per_child;
-    bool over = p->closed && !p->queue.first && fut_link_load(link) == 0;
+    bool over = p->closed && p->queue.length == 0 && fut_link_load(link) == 0;
     bool lives = link->state == FUT_LINK_READY || link->state == FUT_LINK_STARTING;
     if (lives && (used_up || over) && !link->body) fut_link_bye(link);
 }
@@ -70,10 +86,10 @@ void fut_process_fail(struct fut_process_pool *p, struct fut_task *t, enum fut_e
 /* Moves tasks from the queue to workers, and bytes to their rings. */
 void fut_process_dispatch(struct fut_process_pool *p) {
     start_workers(p);
-    while (p->queue.first) {
-        struct fut_process_link *link = choose(p, p->queue.first);
+    for (struct fut_task *t; (t = fut_queue_first(&p->queue));) {
+        struct fut_process_link *link = choose(p, t);
         if (!link) break;
-        struct fut_task *t = fut_queue_pop(&p->queue);
+        fut_queue_remove(&p->queue, t);
         t->worker = (uint32_t)(link - p->links);
         enum fut_err err = fut_link_give(link, t);
         if (err != FUT_OK) {

@@ -55,6 +55,10 @@ struct fut_process_pool {
  * workers and bytes to their rings. */
 void fut_process_dispatch(struct fut_process_pool *p);
 
+/* fut_process_make_way(p): takes the plain tasks that wait at busy workers back into the queue:
+ * one of a higher priority has come. */
+void fut_process_make_way(struct fut_process_pool *p);
+
 /* fut_process_mark_running(link): the head of the worker's window runs now, or will in a
  * moment. */
 void fut_process_mark_running(struct fut_process_link *link);
@@ -62,8 +66,8 @@ void fut_process_mark_running(struct fut_process_link *link);
 /* fut_process_fail(p, t, err): the task, whose count the pool had, fails. */
 void fut_process_fail(struct fut_process_pool *p, struct fut_task *t, enum fut_err err);
 
-/* fut_process_skip_withdrawn(link): drops tasks at the head of the window that were
- * withdrawn: the worker skips them without a word. */
+/* fut_process_skip_withdrawn(link): drops tasks at the head of the window that were withdrawn
+ * or taken back: the worker skips them without a word. */
 void fut_process_skip_withdrawn(struct fut_process_link *link);
 
 /* fut_process_collector(pool): the main function of the collector's thread, which has a

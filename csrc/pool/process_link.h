@@ -22,8 +22,9 @@ struct fut_process_link {
         /* slot->started once the worker of this life exists; ended when `ended` is it */
         started;
     uint64_t first, next; /* sequence numbers of the tasks at the worker: [first, next) */
-    struct fut_task *tasks[FUT_WINDOW]; /* by sequence number; a count is held of each */
-    unsigned given;                     /* tasks given to this worker, ever */
+    /* By sequence number; a count is held of each. NULL: it was taken back. */
+    struct fut_task *tasks[FUT_WINDOW];
+    unsigned given; /* tasks given to this worker, ever */
 
     struct fut_ring_end tx;
     struct fut_buf out; /* frames to be written, from out_at on */

@@ -13,12 +13,15 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     struct fut_process_pool *p = pool_of(ex);
     fut_lock(&p->lock);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
+    bool makes_way = false;
     for (size_t i = 0; i < n && err == FUT_OK; i++) {
         fut_task_hold(tasks[i]);
         fut_queue_push(&p->queue, tasks[i]);
+        makes_way = makes_way || (tasks[i]->options && tasks[i]->options->priority > 0);
     }
     if (err == FUT_OK) {
         p->counts.submitted += n;
+        if (makes_way) fut_process_make_way(p);
         fut_process_dispatch(p);
     }
     fut_unlock(&p->lock);
@@ -59,7 +62,8 @@ static void cancel_pending(struct fut_process_pool *p) {
         struct fut_process_link *link = &p->links[i];
         for (uint64_t seq = link->first; seq < link->next; seq++) {
             struct fut_task *t = *fut_link_task(link, seq);
-            if (t->withdrawn || !fut_claim_take(link->slot, seq, FUT_CLAIM_WITHDRAWN)) continue;
+            if (!t || t->withdrawn || !fut_claim_take(link->slot, seq, FUT_CLAIM_WITHDRAWN))
+                continue;
             t->withdrawn = true;
             fut_future_unstart(&t->future);
             if (fut_future_cancel(&t->future)) p->counts.cancelled++;
@@ -111,8 +115,10 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
         if (link->state == FUT_LINK_FREE) continue;
         out->workers++;
         unsigned load = 0;
-        for (uint64_t seq = link->first; seq < link->next; seq++)
-            load += !(*fut_link_task(link, seq))->withdrawn;
+        for (uint64_t seq = link->first; seq < link->next; seq++) {
+            const struct fut_task *t = *fut_link_task(link, seq);
+            load += t && !t->withdrawn;
+        }
         out->idle += load == 0;
         out->running += load > 0;
         out->pending += load > 0 ? load - 1 : 0;

@@ -6,9 +6,7 @@
 #include "pool/thread_inside.h"
 
 struct fut_task *fut_thread_take_all(struct fut_thread_pool *p) {
-    struct fut_task *first = p->queue.first;
-    for (struct fut_task *t = first; t; t = t->next) t->queued = false;
-    p->queue = (struct fut_queue){0};
+    struct fut_task *first = fut_queue_take_all(&p->queue);
     fut_thread_set_pending(p);
     return first;
 }

@@ -9,7 +9,7 @@
 
 struct fut_thread_worker *fut_thread_next_to_wake(struct fut_thread_pool *p) {
     struct fut_thread_worker *w = p->idle;
-    if (!w || p->coming > 0 || !p->queue.first) return NULL;
+    if (!w || p->coming > 0 || p->queue.length == 0) return NULL;
     p->idle = w->next_idle;
     p->coming++;
     return w;
@@ -115,5 +115,5 @@ enum fut_err fut_thread_start_workers(struct fut_thread_pool *p) {
         enum fut_err err = start_worker(p, w);
         if (err != FUT_OK) return p->nworkers > 0 ? FUT_OK : err; /* fewer will do */
     }
-    return p->nworkers > 0 || !p->queue.first ? FUT_OK : FUT_ENOMEM;
+    return p->nworkers > 0 || p->queue.length == 0 ? FUT_OK : FUT_ENOMEM;
 }

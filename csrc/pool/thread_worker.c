@@ -7,7 +7,7 @@
 static struct fut_task *take(struct fut_thread_pool *p, struct fut_thread_worker *w) {
     bool may_spin = true;
     fut_lock(&p->lock);
-    while (!p->queue.first && !p->closed) {
+    while (p->queue.length == 0 && !p->closed) {
         fut_thread_wait_for_work(p, w, may_spin);
         may_spin = false;
     }
@@ -43,6 +43,7 @@ static void run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct f
     fut_task_count_attempt(t);
     struct fut_outcome outcome = {0};
     p->options.worker->run(w->inside, &t->call, &outcome);
+    fut_task_sign(t, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
     atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
     count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);

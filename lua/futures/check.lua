@@ -41,8 +41,14 @@ end
 local kinds = {
     ["integer from 1"] = check.positive_integer,
     ["number of seconds"] = function(value) return check.timeout(value) and value or nil end,
+    ["number"] = function(value)
+        return math.type(value) and value == value and value or nil
+    end,
     ["boolean"] = function(value) if type(value) == "boolean" then return value end end,
     ["string"] = function(value) return type(value) == "string" and value or nil end,
+    ["string without zeros"] = function(value)
+        return type(value) == "string" and not value:find("\0", 1, true) and value or nil
+    end,
     ["callable value"] = function(value) return check.callable(value) and value or nil end,
     ["array"] = function(value) return type(value) == "table" and value or nil end,
 }

@@ -26,7 +26,8 @@ local view_options = {
     buffersize = "integer from 1",
     ordered = "boolean",
     -- of tasks
-    name = "string",
+    name = "string without zeros",
+    priority = "number",
 }
 
 local no_options = {}
@@ -39,10 +40,23 @@ local function parts(self, method)
     check.misuse(0, method, "executor expected, got " .. check.shown(self), 1)
 end
 
--- What the tasks of a view have in common, for csrc/bind/submit.c; nil for plain tasks.
+-- What the tasks of a view have in common, for csrc/bind/submit.c, by the options of the view;
+-- false for plain tasks.
+local prepared = setmetatable({}, { __mode = "k" })
+
+local function prepare(options)
+    if not (options.name or options.priority) then return false end
+    return core.task_options { name = options.name, priority = options.priority }
+end
+
+-- The same, or nil for plain tasks.
 local function task_options(options)
-    if options.name == nil then return nil end
-    return core.task_options { name = options.name }
+    local tasks = prepared[options]
+    if tasks == nil then
+        tasks = prepare(options)
+        prepared[options] = tasks
+    end
+    return tasks or nil
 end
 
 local function check_function(fn, name)

@@ -136,8 +136,8 @@ function Executor:submit(fn, ...) end
 ---@return futures.Map
 function Executor:map(fn, source, ...) end
 
---- A view: the same executor, with options for its maps. Views are cheap; a view of a view has
---- the options of both.
+--- A view: the same executor, with options for its maps and its tasks. Views are cheap; a view
+--- of a view has the options of both, and where both have one, its own.
 ---@param options futures.ViewOptions
 ---@return futures.Executor
 function Executor:with(options) end
@@ -305,6 +305,8 @@ function Future:set_running_or_notify_cancel() end
 ---@field chunksize? integer items in one task of a map; default: 1
 ---@field buffersize? integer tasks of a map that may be under way; default: all
 ---@field ordered? boolean false: a map gives results as they come; default: true
+---@field priority? number of the tasks; higher ones run first; default: 0
+---@field name? string what the tasks are called in tracebacks of their errors and in `tostring`
 
 ---@class futures.ShutdownOptions
 ---@field wait? boolean default: true
