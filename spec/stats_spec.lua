@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- stats: the counts.
+-- stats: the counts and the times.
 
 local futures = require "futures"
 local check = require "spec.support.check"
@@ -133,5 +133,101 @@ describe("stats", function()
         futures.wait(hold.futures, LIMIT)
         check.eventually("three idle workers", function() return ex:stats().idle == 3 end)
         expect({ workers = 3, idle = 3, submitted = 3, completed = 3 }, ex)
+    end)
+end)
+
+-- The times of one kind, which must make sense by themselves.
+local function times(ex, kind)
+    local t = ex:stats()[kind]
+    local keys = 0
+    for key, value in pairs(t) do
+        assert.equal("float", math.type(value), key)
+        keys = keys + 1
+    end
+    assert.equal(4, keys)
+    assert.is_true(0 <= t.p50 and t.p50 <= t.p99 and t.p99 <= t.max, kind)
+    assert.is_true(t.mean <= t.max, kind)
+    return t
+end
+
+describe("stats about time", function()
+    it("are 0 as long as nothing has run", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        for _, kind in ipairs { "wait", "run" } do
+            assert.same({ p50 = 0, p99 = 0, max = 0, mean = 0 }, times(ex, kind))
+        end
+        local hold <close> = gate.hold(ex)
+        ex:submit(math.abs, 1):cancel()
+        for _, kind in ipairs { "wait", "run" } do
+            assert.same({ p50 = 0, p99 = 0, max = 0, mean = 0 }, times(ex, kind))
+        end
+        hold:open()
+    end)
+
+    it("say how long tasks run, to 5 %", function()
+        local ex <close> = futures.ThreadPoolExecutor(2)
+        local total = 0
+        for i = 1, 9 do
+            local slept = ex:submit(function()
+                local f = require "futures"
+                local from = f.monotonic()
+                f.sleep(0.02)
+                return f.monotonic() - from
+            end):result(LIMIT)
+            total = total + slept
+            local run = times(ex, "run")
+            assert.is_true(run.p50 >= 0.02 * 0.95)
+            assert.is_true(run.max >= slept)
+            assert.is_true(run.mean >= total / i)
+        end
+    end)
+
+    it("tell the usual from the rare", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        for _ = 1, 200 do ex:submit(math.abs, 1) end
+        ex:submit(futures.sleep, 0.25):result(LIMIT)
+        local run = times(ex, "run")
+        assert.is_true(run.p50 < 0.2)
+        assert.is_true(run.max >= 0.25)
+        assert.is_true(run.mean >= 0.25 / 201)
+    end)
+
+    it("say how long tasks waited for a worker", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        for _ = 1, 3 do ex:submit(math.abs, 1) end
+        futures.sleep(0.06)
+        hold:open()
+        ex:submit(math.abs, 1):result(LIMIT)
+        local wait = times(ex, "wait")
+        assert.is_true(wait.p50 >= 0.06 * 0.95)
+        assert.is_true(wait.max >= 0.06)
+        assert.is_true(times(ex, "run").max >= 0.06)
+    end)
+
+    it("count failed tasks, too, and stay when the workers have gone", function()
+        local ex = futures.ThreadPoolExecutor(3)
+        for i = 1, 6 do
+            ex:submit(function(n) require("futures").sleep(n / 100) error("x") end, i)
+        end
+        ex:shutdown()
+        local run = times(ex, "run")
+        assert.is_true(run.max >= 0.06)
+        assert.is_true(run.mean >= 0.035)
+        assert.same(run, times(ex, "run"))
+    end)
+end)
+
+describe("tostring of an executor", function()
+    it("says the essentials", function()
+        local ex <close> = futures.ThreadPoolExecutor(3)
+        assert.matches("^ThreadPoolExecutor: 0x%x+ %(0 workers, 0 pending, 0 running%)$",
+            tostring(ex))
+        local hold <close> = gate.hold(ex, 3)
+        ex:submit(math.abs, 1)
+        assert.matches("^ThreadPoolExecutor: 0x%x+ %(3 workers, 1 pending, 3 running%)$",
+            tostring(ex))
+        assert.matches("^view of ThreadPoolExecutor: 0x%x+ ", tostring(ex:with { name = "x" }))
+        hold:open()
     end)
 end)

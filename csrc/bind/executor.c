@@ -69,6 +69,18 @@ static int executor_gc(lua_State *L) {
 
 /* ---- what one can ask ---- */
 
+static void push_times(lua_State *L, const struct fut_times *t) {
+    lua_createtable(L, 0, 4);
+    lua_pushnumber(L, t->p50);
+    lua_setfield(L, -2, "p50");
+    lua_pushnumber(L, t->p99);
+    lua_setfield(L, -2, "p99");
+    lua_pushnumber(L, t->max);
+    lua_setfield(L, -2, "max");
+    lua_pushnumber(L, t->mean);
+    lua_setfield(L, -2, "mean");
+}
+
 static int executor_stats(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     struct fut_executor_stats s;
@@ -82,11 +94,15 @@ static int executor_stats(lua_State *L) {
         {"failed", s.failed},   {"cancelled", s.cancelled}, {"lost", s.lost},
         {"retried", s.retried},
     };
-    lua_createtable(L, 0, sizeof rows / sizeof rows[0]);
+    lua_createtable(L, 0, sizeof rows / sizeof rows[0] + 2);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         lua_pushinteger(L, (lua_Integer)rows[i].value);
         lua_setfield(L, -2, rows[i].name);
     }
+    push_times(L, &s.wait);
+    lua_setfield(L, -2, "wait");
+    push_times(L, &s.run);
+    lua_setfield(L, -2, "run");
     return 1;
 }
 

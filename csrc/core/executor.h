@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/process.h"
 #include "core/object.h"
 #include "core/task.h"
@@ -19,6 +20,7 @@
 struct fut_executor_stats {
     size_t workers, idle, pending, running;
     uint64_t submitted, completed, failed, cancelled, lost, retried;
+    struct fut_times wait, run; /* from submit to start, and from there to the end */
 };
 
 struct fut_executor_ops {

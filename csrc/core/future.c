@@ -52,8 +52,8 @@ static bool move_state(struct fut_future *f, unsigned from, unsigned to) {
  * compare-and-swap, which fails when a watcher comes at the same moment; with watchers both
  * happen under the lock, so whoever sees a done and watched future knows when its watchers have
  * been told (fut_future_sync). */
-static void finish(struct fut_future *f, unsigned final) {
-    f->done_at = fut_now();
+static void finish(struct fut_future *f, unsigned final, fut_time now) {
+    f->done_at = now;
     unsigned s = FUT_SETTLING;
     if (!atomic_compare_exchange_strong_explicit(&f->state, &s, final, memory_order_acq_rel,
                                                  memory_order_relaxed))
@@ -77,15 +77,19 @@ void fut_future_unstart(struct fut_future *f) {
 }
 
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome) {
+    return fut_future_settle_at(f, outcome, fut_now());
+}
+
+bool fut_future_settle_at(struct fut_future *f, struct fut_outcome *outcome, fut_time now) {
     /* In one step: a start between two looks would make both of them fail. */
     if (!move_state(f, PENDING | RUNNING, FUT_SETTLING)) return false;
     fut_outcome_move(&f->outcome, outcome);
-    finish(f, FUT_FINISHED);
+    finish(f, FUT_FINISHED, now);
     return true;
 }
 
 bool fut_future_cancel(struct fut_future *f) {
     if (!move_state(f, PENDING, FUT_SETTLING)) return false;
-    finish(f, FUT_CANCELLED);
+    finish(f, FUT_CANCELLED, fut_now());
     return true;
 }

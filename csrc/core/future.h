@@ -37,8 +37,8 @@ struct fut_watch;
 struct fut_future {
     struct fut_object object;
     atomic_uint state;
-    atomic_bool shared;        /* more than one lua_State may know it (bind/future_set.c) */
-    fut_time done_at;          /* when it was done; valid when it is */
+    atomic_bool shared; /* more than one lua_State may know it (bind/future_set.c) */
+    fut_time done_at;   /* when it was done; before that, of a task: when it was submitted */
     struct fut_watch *watches; /* the latest first; guarded by a lock of core/waiter.c */
     struct fut_outcome outcome;
 };
@@ -73,6 +73,9 @@ void fut_future_unstart(struct fut_future *f);
  * the watchers. False when somebody else settled or cancelled it first (outcome is untouched
  * then). */
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome);
+
+/* fut_future_settle_at(f, outcome, now): the same for who has looked at the clock already. */
+bool fut_future_settle_at(struct fut_future *f, struct fut_outcome *outcome, fut_time now);
 
 /* fut_future_cancel(f): pending -> cancelled, and tells the watchers; false in any other
  * state. */

@@ -27,6 +27,7 @@ struct fut_thread_worker {
     int id;
     /* How this worker's tasks ended. Only its thread writes them, stats reads them. */
     atomic_uint_fast64_t completed, failed;
+    struct fut_histogram wait, run; /* how long they waited and ran */
     char name[];
 };
 
@@ -48,6 +49,7 @@ struct fut_thread_pool {
     char *why_broken; /* NULL also when memory was too short for it */
     uint64_t submitted, cancelled;
     uint64_t completed, failed; /* of workers that have ended, and of a broken pool's queue */
+    struct fut_histogram wait, run; /* of workers that have ended */
     struct fut_spin spin;
     struct fut_future *stopped;
     struct fut_thread_pool_options options;

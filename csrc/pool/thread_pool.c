@@ -30,11 +30,15 @@ static void drop_all(struct fut_task *t) {
 
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
+    fut_time now = fut_now();
     fut_lock(&p->lock);
     atomic_store_explicit(&p->submitter_cpu, fut_cpu_current(), memory_order_relaxed);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
     if (err == FUT_OK) {
-        for (size_t i = 0; i < n; i++) fut_queue_push(&p->queue, tasks[i]);
+        for (size_t i = 0; i < n; i++) {
+            tasks[i]->future.done_at = now;
+            fut_queue_push(&p->queue, tasks[i]);
+        }
         err = fut_thread_start_workers(p);
         if (err == FUT_OK) {
             for (size_t i = 0; i < n; i++) fut_task_hold(tasks[i]);
@@ -102,8 +106,10 @@ static void pool_join(struct fut_executor *ex) {
     pthread_mutex_unlock(&p->joining);
 }
 
+/* What a worker that has ended counted is the pool's. */
 static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
+    struct fut_histogram wait = {0}, run = {0};
     fut_lock(&p->lock);
     *out = (struct fut_executor_stats){
         .workers = (size_t)p->nworkers,
@@ -113,15 +119,21 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
         .failed = p->failed,
         .cancelled = p->cancelled,
     };
+    fut_histogram_merge(&wait, &p->wait);
+    fut_histogram_merge(&run, &p->run);
     /* Before `available` is read: see count. */
     for (struct fut_thread_worker *w = p->workers; w; w = w->next) {
         out->completed += atomic_load_explicit(&w->completed, memory_order_acquire);
         out->failed += atomic_load_explicit(&w->failed, memory_order_acquire);
+        fut_histogram_merge(&wait, &w->wait);
+        fut_histogram_merge(&run, &w->run);
     }
     int available = atomic_load_explicit(&p->available, memory_order_relaxed);
     out->idle = (size_t)available;
     out->running = (size_t)(p->nworkers - available);
     fut_unlock(&p->lock);
+    out->wait = fut_histogram_read(&wait);
+    out->run = fut_histogram_read(&run);
 }
 
 static char *pool_broken(struct fut_executor *ex) {

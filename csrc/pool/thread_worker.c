@@ -42,12 +42,16 @@ static void run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct f
     FUT_ASSERT(started); /* what was taken off the queue can no longer be cancelled */
     fut_task_count_attempt(t);
     struct fut_outcome outcome = {0};
+    fut_time begun = fut_now();
     p->options.worker->run(w->inside, &t->call, &outcome);
+    fut_time ended = fut_now();
+    fut_histogram_add(&w->wait, begun - t->future.done_at);
+    fut_histogram_add(&w->run, ended - begun);
     fut_task_sign(t, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
     atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
     count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
-    bool settled = fut_future_settle(&t->future, &outcome);
+    bool settled = fut_future_settle_at(&t->future, &outcome, ended);
     FUT_ASSERT(settled); /* only the worker that started a task settles it */
     fut_task_drop(t);
 }
@@ -98,6 +102,8 @@ void *fut_thread_main(void *arg) {
     /* w is gone after join, its counts are not */
     p->completed += atomic_exchange(&w->completed, 0);
     p->failed += atomic_exchange(&w->failed, 0);
+    fut_histogram_move(&p->wait, &w->wait);
+    fut_histogram_move(&p->run, &w->run);
     bool last = --p->nworkers == 0;
     fut_unlock(&p->lock);
     if (last) { /* and closed: a worker leaves only then */

@@ -323,7 +323,16 @@ function Future:set_running_or_notify_cancel() end
 ---@field completed integer tasks that ended without an error
 ---@field failed integer tasks that ended with an error
 ---@field cancelled integer tasks that were cancelled
----@field lost integer tasks whose worker died; 0 for threads
----@field retried integer tasks that were run again; 0 for threads
+---@field lost integer how often a worker died with a task; 0 for threads
+---@field retried integer how often a task was run again
+---@field wait futures.Times from the submit of a task to its start
+---@field run futures.Times from the start of a task to its end
+
+--- Times in seconds; all 0 as long as there are none. The first two are right to 5 %.
+---@class futures.Times
+---@field p50 number the median
+---@field p99 number 99 of 100 took no longer
+---@field max number
+---@field mean number
 
 return futures
