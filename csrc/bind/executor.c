@@ -38,7 +38,7 @@ static int executor_shutdown(lua_State *L) {
                                "cannot wait for the shutdown of an executor in a task of "
                                "its own: it would wait for itself");
     ex->ops->close(ex, lua_toboolean(L, 3));
-    bool stopped = wait && fut_future_wait(L, ex->ops->stopped(ex), deadline);
+    bool stopped = wait && fut_future_wait_stopped(L, ex, deadline);
     if (stopped) ex->ops->join(ex);
     lua_pushboolean(L, stopped || !wait);
     return 1;

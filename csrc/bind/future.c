@@ -150,7 +150,7 @@ static bool is_done(void *arg) {
     return true;
 }
 
-bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
+static bool wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *what) {
     struct fut_home *home = fut_home_of(L);
     if (fut_future_done(f)) {
         fut_future_sync(f); /* its callbacks are due, if it has some */
@@ -162,11 +162,24 @@ bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
     fut_waiter_init(&waiter, &home->parker);
     fut_watch_init(&watch);
     fut_watch_start(&watch, &waiter, f);
-    enum fut_wait end = fut_home_wait(home, L, is_done, f, deadline);
+    enum fut_wait end = fut_home_wait(home, L, is_done, f, what);
     fut_watch_stop(&watch);
     fut_waiter_deinit(&waiter);
-    if (end == FUT_WAIT_INTERRUPTED) fut_home_raise(home, L);
+    if (end >= FUT_WAIT_INTERRUPTED) fut_home_raise(home, L, end);
     return end == FUT_WAIT_READY;
+}
+
+bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
+    struct fut_waiting what;
+    fut_waiting_on(&what, f, deadline);
+    return wait_for(L, f, &what);
+}
+
+bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time deadline) {
+    struct fut_waiting what;
+    fut_waiting_on(&what, ex->ops->stopped(ex), deadline);
+    what.helps = true; /* its tasks may wait for tasks of the pool that runs this one */
+    return wait_for(L, ex->ops->stopped(ex), &what);
 }
 
 static void push_timeout(lua_State *L) {

@@ -12,6 +12,7 @@
 #include <lua.h>
 
 #include "base/clock.h"
+#include "core/executor.h"
 #include "core/future.h"
 #include "vm/encode.h"
 
@@ -43,6 +44,9 @@ struct fut_route fut_future_route(const struct fut_future *f);
 /* fut_future_wait(L, f, deadline): a safe point, and a wait until f is done; false when the
  * deadline passed first. BLOCKING. Raises only `interrupted!`. */
 bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline);
+
+/* fut_future_wait_stopped(L, ex, deadline): likewise until the closed executor has stopped. */
+bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time deadline);
 
 /* fut_future_keep(L, index, n): keeps the n values at the top, which it pops, as the outcome in
  * the user value of the handle at index. */

@@ -6,9 +6,11 @@
 
 #include "base/alloc.h"
 #include "bind/callback.h"
+#include "bind/error.h"
 #include "bind/executor.h"
 #include "bind/future.h"
 #include "vm/interrupt.h"
+#include "vm/lua_worker.h"
 #include "vm/run.h"
 
 /* Ctrl-C wakes a wait with EINTR when the signal reaches this thread. Should another thread of
@@ -169,7 +171,11 @@ int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     return ran;
 }
 
-int fut_home_raise(struct fut_home *home, lua_State *L) {
+int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end) {
+    if (end == FUT_WAIT_NEVER)
+        return fut_error_raise(L, "Error",
+                               "the wait can never end: all workers of the pool "
+                               "wait for queued tasks, and no more can be started");
     if (fut_interrupt_due(home->main)) return fut_interrupt_raise(L, home->main);
     return luaL_error(L, "interrupted!"); /* a callback has taken the hook */
 }
@@ -199,15 +205,46 @@ enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
     return FUT_WAIT_READY;
 }
 
+/* A callback of this state may be what settles the future: one of `next`, say. */
+static bool may_help(const struct fut_home *home, const struct fut_waiting *what) {
+    return what->helps || (what->each && home->callbacks);
+}
+
+/* In a task of a pool of threads: sleeps, or runs another task meanwhile. READY: look again. A
+ * callback that waits has no other task on top: what that waits for may be another callback,
+ * and none runs inside of one. */
+static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
+                                   bool (*ready)(void *arg), void *arg,
+                                   struct fut_waiting *what) {
+    struct fut_executor *ex = fut_executor_current();
+    for (bool again = true; again;) {
+        if (fut_now() >= what->deadline) return FUT_WAIT_TIMEOUT;
+        what->parker = &home->parker;
+        what->may_stack = !home->in_callback && fut_lua_worker_can_nest(L);
+        enum fut_help help = ex->ops->wait_begin(ex, what);
+        if (help == FUT_HELP_RAN) return FUT_WAIT_READY;
+        if (help == FUT_HELP_NEVER) return FUT_WAIT_NEVER;
+        enum fut_wait end = fut_home_sleep(home, what->deadline);
+        again = end == FUT_WAIT_READY && !ready(arg) && fut_waiter_queued(&home->inbox) == 0;
+        ex->ops->wait_end(ex, again);
+        if (end != FUT_WAIT_READY) return end;
+    }
+    return FUT_WAIT_READY;
+}
+
 enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
-                            void *arg, fut_time deadline) {
+                            void *arg, struct fut_waiting *what) {
+    struct fut_executor *ex = fut_executor_current();
+    bool in_task = ex && ex->ops->wait_begin;
     for (;;) {
         bool interrupted = false;
         bool is_ready = ready(arg); /* first: the callbacks of what is ready are due now */
         fut_home_run_due(home, L, &interrupted);
         if (interrupted) return FUT_WAIT_INTERRUPTED;
         if (is_ready) return FUT_WAIT_READY;
-        enum fut_wait end = fut_home_sleep(home, deadline);
+        enum fut_wait end = in_task && may_help(home, what)
+                                ? help_or_sleep(home, L, ready, arg, what)
+                                : fut_home_sleep(home, what->deadline);
         if (end != FUT_WAIT_READY) return end;
     }
 }

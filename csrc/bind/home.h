@@ -16,6 +16,7 @@
 #include "base/spin.h"
 #include "core/executor.h"
 #include "core/waiter.h"
+#include "core/waiting.h"
 
 struct fut_callback;
 
@@ -61,21 +62,25 @@ void fut_home_check_open(struct fut_home *home, lua_State *L);
  * Takes a count on success. */
 enum fut_err fut_home_adopt(struct fut_home *home, struct fut_executor *ex);
 
-enum fut_wait { FUT_WAIT_READY, FUT_WAIT_TIMEOUT, FUT_WAIT_INTERRUPTED };
+/* From FUT_WAIT_INTERRUPTED on: cut short. */
+enum fut_wait { FUT_WAIT_READY, FUT_WAIT_TIMEOUT, FUT_WAIT_INTERRUPTED, FUT_WAIT_NEVER };
 
-/* fut_home_wait(home, L, ready, arg, deadline): runs the callbacks that are due, and sleeps
- * until ready(arg), the deadline or Ctrl-C. Whatever makes ready true must unpark the home's
- * parker. BLOCKING. Never raises, so the caller may have watches on its C stack; after
- * FUT_WAIT_INTERRUPTED it cleans up and calls fut_home_raise. */
+/* fut_home_wait(home, L, ready, arg, what): runs the callbacks that are due, and sleeps until
+ * ready(arg), what->deadline or Ctrl-C. Whatever makes ready true must unpark the home's
+ * parker. `what` says what is waited for, but for may_stack and parker, which are set here: in
+ * a task of a pool of threads other tasks may run meanwhile. FUT_WAIT_NEVER: the wait cannot
+ * end. BLOCKING. Never raises, so the caller may have watches on its C stack; when it was cut
+ * short it cleans up and calls fut_home_raise. */
 enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
-                            void *arg, fut_time deadline);
+                            void *arg, struct fut_waiting *what);
 
 /* fut_home_sleep(home, deadline): one sleep of such a wait: until something may have changed.
  * READY means no more than that. BLOCKING. */
 enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline);
 
-/* fut_home_raise(home, L): raises `interrupted!`. */
-int fut_home_raise(struct fut_home *home, lua_State *L);
+/* fut_home_raise(home, L, end): raises why a wait was cut short: `interrupted!` or an
+ * Error. */
+int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end);
 
 /* fut_home_run_due(home, L): runs the callbacks that are due, unless called inside of one; how
  * many ran. False at *interrupted unless one of them was ended by Ctrl-C. Never raises. */
@@ -87,7 +92,7 @@ static inline void fut_home_safe_point(struct fut_home *home, lua_State *L) {
     if (fut_waiter_queued(&home->inbox) == 0 || home->in_callback) return;
     bool interrupted = false;
     fut_home_run_due(home, L, &interrupted);
-    if (interrupted) fut_home_raise(home, L);
+    if (interrupted) fut_home_raise(home, L, FUT_WAIT_INTERRUPTED);
 }
 
 #endif

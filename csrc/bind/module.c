@@ -32,9 +32,9 @@ static bool never(void *arg) {
 static int futures_sleep(lua_State *L) {
     struct fut_home *home = fut_home_of(L);
     if (lua_isnoneornil(L, 1)) fut_misuse(L, 1, "sleep", "number expected, got no value");
-    fut_time deadline = fut_check_timeout(L, 1, 1, "sleep");
-    if (fut_home_wait(home, L, never, NULL, deadline) == FUT_WAIT_INTERRUPTED)
-        fut_home_raise(home, L);
+    struct fut_waiting what = {.deadline = fut_check_timeout(L, 1, 1, "sleep")};
+    enum fut_wait end = fut_home_wait(home, L, never, NULL, &what);
+    if (end >= FUT_WAIT_INTERRUPTED) fut_home_raise(home, L, end);
     return 0;
 }
 
@@ -63,7 +63,7 @@ static int futures_poll(lua_State *L) {
             interrupted = fut_home_sleep(home, deadline) == FUT_WAIT_INTERRUPTED;
         if (!interrupted) ran = fut_home_run_due(home, L, &interrupted);
     }
-    if (interrupted) fut_home_raise(home, L);
+    if (interrupted) fut_home_raise(home, L, FUT_WAIT_INTERRUPTED);
     lua_pushinteger(L, ran);
     return 1;
 }

@@ -17,8 +17,12 @@ struct fut_watches_entry {
 
 static void free_entry(struct fut_watches *ws, struct fut_watches_entry *e) {
     fut_watch_stop(&e->watch);
+    if (ws->scan == e) ws->scan = e->next;
+    if (e->next)
+        e->next->back = e->back;
+    else
+        ws->last = e->back;
     *e->back = e->next;
-    if (e->next) e->next->back = e->back;
     fut_free(e);
     ws->pending--;
 }
@@ -30,7 +34,9 @@ void fut_watches_stop(struct fut_watches *ws) {
 struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home) {
     fut_home_check_open(home, L);
     struct fut_watches *ws = lua_newuserdatauv(L, sizeof *ws, 0);
-    ws->entries = NULL;
+    ws->entries = ws->scan = NULL;
+    ws->last = &ws->entries;
+    ws->helps = false;
     ws->pending = 0;
     fut_waiter_init(&ws->waiter, &home->parker);
     luaL_setmetatable(L, TNAME);
@@ -45,11 +51,13 @@ void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
         return; /* never reached, which the analyser does not know */
     }
     e->number = number;
-    e->next = ws->entries;
-    e->back = &ws->entries;
-    if (e->next) e->next->back = &e->next;
-    ws->entries = e;
+    e->next = NULL;
+    e->back = ws->last;
+    *ws->last = e;
+    ws->last = &e->next;
+    if (!ws->scan) ws->scan = e;
     ws->pending++;
+    ws->helps = ws->helps || fut_waiting_helps(f);
     fut_watch_init(&e->watch);
     fut_watch_start(&e->watch, &ws->waiter, f);
 }
@@ -70,6 +78,23 @@ static bool has_wanted(void *arg) {
     return fut_waiter_queued(&ws->waiter) >= wanted || ws->pending < wanted;
 }
 
+static struct fut_future *each(void *arg, void **at) {
+    struct fut_watches_entry *e = *at;
+    e = e ? e->next : ((struct fut_watches *)arg)->entries;
+    *at = e;
+    return e ? e->watch.future : NULL;
+}
+
+/* A task that is no longer pending will not be again (but for a retry, which then is not
+ * preferred): so all calls together pass each entry once. */
+static struct fut_future *next_pending(void *arg, bool skip) {
+    struct fut_watches *ws = arg;
+    if (skip && ws->scan) ws->scan = ws->scan->next;
+    while (ws->scan && fut_future_state(ws->scan->watch.future) != FUT_PENDING)
+        ws->scan = ws->scan->next;
+    return ws->scan ? ws->scan->watch.future : NULL;
+}
+
 bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline) {
     struct fut_home *home = fut_home_of(L);
     if (fut_waiter_queued(&ws->waiter) >= wanted) {
@@ -77,8 +102,16 @@ bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_t
         return true;
     }
     fut_waiter_want(&ws->waiter, wanted);
-    enum fut_wait end = fut_home_wait(home, L, has_wanted, ws, deadline);
-    if (end == FUT_WAIT_INTERRUPTED) fut_home_raise(home, L);
+    struct fut_waiting what = {
+        .each = each,
+        .next_pending = next_pending,
+        .arg = ws,
+        .helps = ws->helps,
+        .all = wanted >= ws->pending,
+        .deadline = deadline,
+    };
+    enum fut_wait end = fut_home_wait(home, L, has_wanted, ws, &what);
+    if (end >= FUT_WAIT_INTERRUPTED) fut_home_raise(home, L, end);
     return end == FUT_WAIT_READY;
 }
 

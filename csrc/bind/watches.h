@@ -16,8 +16,11 @@
 
 struct fut_watches {
     struct fut_waiter waiter;
-    struct fut_watches_entry *entries; /* added and not yet shifted */
+    struct fut_watches_entry *entries; /* added and not yet shifted, in this order */
+    struct fut_watches_entry **last;   /* where the next one is to be added */
+    struct fut_watches_entry *scan;    /* none before it is of a pending future; or NULL */
     size_t pending;                    /* their number */
+    bool helps;                        /* one is of a task: see core/waiting.h */
 };
 
 /* fut_watches_new(L, home): pushes one without any watch. */

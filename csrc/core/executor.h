@@ -16,11 +16,18 @@
 #include "base/process.h"
 #include "core/object.h"
 #include "core/task.h"
+#include "core/waiting.h"
 
 struct fut_executor_stats {
     size_t workers, idle, pending, running;
     uint64_t submitted, completed, failed, cancelled, lost, retried;
     struct fut_times wait, run; /* from submit to start, and from there to the end */
+};
+
+enum fut_help {
+    FUT_HELP_SLEEP, /* nothing to do: sleep, then call wait_end */
+    FUT_HELP_RAN,   /* a task was run: look again */
+    FUT_HELP_NEVER, /* the wait cannot end: see wait_begin */
 };
 
 struct fut_executor_ops {
@@ -45,14 +52,21 @@ struct fut_executor_ops {
      * is short. Idempotent. Not from a worker of the executor. */
     void (*join)(struct fut_executor *ex);
 
-    /* The counts of one moment: workers = idle + running. A task that is just ending may be in
-     * none of them but `submitted`; it is under completed or failed before its future is
-     * done. */
+    /* The counts of one moment: workers = idle + running, but where a worker runs a task on top
+     * of one that waits: both are running. A task that is just ending may be in none of them
+     * but `submitted`; it is under completed or failed before its future is done. */
     void (*stats)(struct fut_executor *ex, struct fut_executor_stats *out);
 
     /* Why it is broken: a text from fut_alloc; NULL when it is not, or when memory was too
      * short. */
     char *(*broken)(struct fut_executor *ex);
+
+    /* wait_begin(ex, wait): for a worker's thread of ex whose task is about to sleep. Runs a
+     * queued task on top of it, BLOCKING as long as that takes, or counts the thread as
+     * waiting, so that others run in its place. wait_end: the thread goes on; `again`: straight
+     * into the next wait_begin. NULL where workers are processes. */
+    enum fut_help (*wait_begin)(struct fut_executor *ex, struct fut_waiting *wait);
+    void (*wait_end)(struct fut_executor *ex, bool again);
 
     /* Closes, cancels what is pending and sends the signal to all workers; what runs fails with
      * FUT_EBROKEN. NULL where workers are no processes. */

@@ -3,6 +3,7 @@
  *   thread_pool.c     the executor's operations; making and freeing
  *   thread_start.c    workers that start, sleep and are woken
  *   thread_worker.c   a worker's thread: take, run, settle
+ *   thread_help.c     tasks that wait: what their workers do, who runs in their place
  * LOCKS: calls marked "under the lock" are made under the pool's lock; nothing here waits or
  * enters a worker under it. */
 #ifndef FUT_POOL_THREAD_INSIDE_H
@@ -20,7 +21,14 @@
 struct fut_thread_worker {
     struct fut_thread_pool *pool;
     struct fut_thread_worker *next;      /* in pool->workers */
-    struct fut_thread_worker *next_idle; /* in pool->idle */
+    struct fut_thread_worker *next_idle; /* in pool->idle or pool->resting */
+    /* Of a worker whose task waits, asleep; guarded by the pool's lock. */
+    struct fut_waiting *waiting;             /* for what; NULL when it does not */
+    struct fut_thread_worker *older, *newer; /* in pool->waiters */
+    bool called;  /* woken to look at the queue; counted in pool->coming */
+    bool resting; /* in pool->resting */
+    bool leaving; /* counted in pool->nleaving; its thread's */
+    int foreign;  /* tasks on top of others that do not wait for them; its thread's */
     struct fut_worker *inside;
     struct fut_parker parker;
     pthread_t thread;
@@ -43,7 +51,13 @@ struct fut_thread_pool {
     int nworkers;                      /* that run */
     int started;                       /* ever: names and ids */
     int coming;                        /* woken or spinning: about to look at the queue */
-    atomic_int available;              /* workers that run no task */
+    atomic_int available;              /* workers that run no task, but for those at rest */
+    struct fut_thread_worker *waiters; /* whose tasks wait, the latest first */
+    struct fut_thread_worker *resting; /* spare ones, asleep, the latest first */
+    struct fut_thread_worker *left;    /* a spare one that has left and is not joined */
+    int nresting;
+    int nleaving; /* spare ones on their way out, still in nworkers */
+    int stacked;  /* tasks on top of others that wait */
     bool closed;
     bool broken;
     char *why_broken; /* NULL also when memory was too short for it */
@@ -74,6 +88,10 @@ struct fut_thread_worker *fut_thread_next_to_wake(struct fut_thread_pool *p);
 /* fut_thread_wake(w): wakes one; NULL is nobody. */
 void fut_thread_wake(struct fut_thread_worker *w);
 
+/* fut_thread_next_or_spare(p): the same, and starts a spare worker when that is what it takes:
+ * whenever work may be left for others. */
+struct fut_thread_worker *fut_thread_next_or_spare(struct fut_thread_pool *p);
+
 /* fut_thread_close(p): under the lock: accepts no more; gives the list of all sleepers, whom
  * the caller wakes after it with fut_thread_wake_list. */
 struct fut_thread_worker *fut_thread_close(struct fut_thread_pool *p);
@@ -92,6 +110,44 @@ void fut_thread_wait_for_work(struct fut_thread_pool *p, struct fut_thread_worke
 /* fut_thread_take_all(p): under the lock: empties the queue; the caller has the tasks, linked,
  * and their counts. */
 struct fut_task *fut_thread_take_all(struct fut_thread_pool *p);
+
+/* fut_thread_run(p, w, t): on w's thread, without the lock: runs the task and settles it.
+ * stacked: on top of one that waits. */
+void fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t,
+                    bool stacked);
+
+/* ---- tasks that wait: thread_help.c ----
+ * A worker whose task waits runs what it waits for, or else other tasks, on top of it. Where
+ * that is not allowed it sleeps and does not count: others run in its place, spare ones beyond
+ * max_workers if need be. A spare one that is no longer needed rests for a while, then
+ * leaves. */
+
+/* wait_begin and wait_end of core/executor.h. */
+enum fut_help fut_thread_wait_begin(struct fut_executor *ex, struct fut_waiting *wait);
+void fut_thread_wait_end(struct fut_executor *ex, bool again);
+
+/* fut_thread_set_self(w): at the start of its thread. */
+void fut_thread_set_self(struct fut_thread_worker *w);
+
+/* fut_thread_call_waiter(p): under the lock, when nobody is idle: wakes a worker whose task
+ * waits to run the first task of the queue, if one can. */
+void fut_thread_call_waiter(struct fut_thread_pool *p);
+
+/* fut_thread_may_start_spare(p): under the lock, with max_workers running: does it need another
+ * worker? */
+bool fut_thread_may_start_spare(struct fut_thread_pool *p);
+
+/* fut_thread_is_spare(p): under the lock, for a worker without a task: there are as many
+ * without it as there should be. */
+bool fut_thread_is_spare(struct fut_thread_pool *p);
+
+/* fut_thread_rest(p, w): BLOCKING: called and returns under the lock: w, a spare one, sleeps
+ * until it is needed. False: it was not, for so long that it leaves. */
+bool fut_thread_rest(struct fut_thread_pool *p, struct fut_thread_worker *w);
+
+/* fut_thread_rouse(p): under the lock: the spare one that rests becomes available; false when
+ * there is none. */
+bool fut_thread_rouse(struct fut_thread_pool *p);
 
 /* fut_thread_main(worker): the main function of a worker's thread, which has a count of the
  * pool. */

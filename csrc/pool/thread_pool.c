@@ -94,9 +94,13 @@ static void pool_join(struct fut_executor *ex) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     pthread_mutex_lock(&p->joining); /* a second caller waits for what the first one joins */
     fut_lock(&p->lock);
-    struct fut_thread_worker *all = p->workers;
-    p->workers = NULL;
+    struct fut_thread_worker *all = p->workers, *left = p->left;
+    p->workers = p->left = NULL;
     fut_unlock(&p->lock);
+    if (left) {
+        left->next = all;
+        all = left;
+    }
     while (all) {
         struct fut_thread_worker *w = all;
         all = w->next;
@@ -129,8 +133,10 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
         fut_histogram_merge(&run, &w->run);
     }
     int available = atomic_load_explicit(&p->available, memory_order_relaxed);
-    out->idle = (size_t)available;
-    out->running = (size_t)(p->nworkers - available);
+    int idle = available + p->nresting + p->nleaving;
+    out->idle = (size_t)idle;
+    int running = p->nworkers - idle + p->stacked;
+    out->running = (size_t)running;
     fut_unlock(&p->lock);
     out->wait = fut_histogram_read(&wait);
     out->run = fut_histogram_read(&run);
@@ -152,12 +158,18 @@ static const struct fut_executor_ops thread_pool_ops = {
     .join = pool_join,
     .stats = pool_stats,
     .broken = pool_broken,
+    .wait_begin = fut_thread_wait_begin,
+    .wait_end = fut_thread_wait_end,
 };
 
 static void pool_free(struct fut_object *o) {
     struct fut_thread_pool *p = (struct fut_thread_pool *)o;
     FUT_ASSERT(p->nworkers == 0 && p->queue.length == 0); /* tasks and threads hold the pool */
-    for (struct fut_thread_worker *w = p->workers; w;) {  /* ended, but nobody joined them */
+    if (p->left) {
+        p->left->next = p->workers;
+        p->workers = p->left;
+    }
+    for (struct fut_thread_worker *w = p->workers; w;) { /* ended, but nobody joined them */
         struct fut_thread_worker *next = w->next;
         pthread_detach(w->thread);
         fut_free(w);

@@ -9,10 +9,20 @@
 
 struct fut_thread_worker *fut_thread_next_to_wake(struct fut_thread_pool *p) {
     struct fut_thread_worker *w = p->idle;
-    if (!w || p->coming > 0 || p->queue.length == 0) return NULL;
+    if (p->coming > 0 || p->queue.length == 0) return NULL;
+    if (!w) {
+        if (p->waiters) fut_thread_call_waiter(p);
+        return NULL;
+    }
     p->idle = w->next_idle;
     p->coming++;
     return w;
+}
+
+struct fut_thread_worker *fut_thread_next_or_spare(struct fut_thread_pool *p) {
+    /* Should none start, those that run go on alone. */
+    if (p->waiters && p->queue.length > 0) (void)fut_thread_start_workers(p);
+    return fut_thread_next_to_wake(p);
 }
 
 void fut_thread_wake(struct fut_thread_worker *w) {
@@ -21,6 +31,7 @@ void fut_thread_wake(struct fut_thread_worker *w) {
 
 struct fut_thread_worker *fut_thread_close(struct fut_thread_pool *p) {
     p->closed = true;
+    while (fut_thread_rouse(p)) continue;
     struct fut_thread_worker *sleepers = p->idle;
     p->idle = NULL;
     for (struct fut_thread_worker *w = sleepers; w; w = w->next_idle) p->coming++;
@@ -74,11 +85,18 @@ void fut_thread_wait_for_work(struct fut_thread_pool *p, struct fut_thread_worke
     p->coming--; /* whoever woke this worker counted it and took it off the list */
 }
 
-/* Under the lock: makes a worker and counts it; NULL when none is needed or memory is short. */
-static struct fut_thread_worker *reserve_worker(struct fut_thread_pool *p) {
-    if (p->nworkers >= p->options.max_workers) return NULL;
+/* Under the lock: is there more work than workers who will look for it, and may there be one
+ * more? */
+static bool needs_worker(struct fut_thread_pool *p) {
+    bool full = p->nworkers >= p->options.max_workers;
+    if (full && !p->waiters) return false;
     int available = atomic_load_explicit(&p->available, memory_order_relaxed);
-    if (available >= 0 && p->queue.length <= (size_t)available) return NULL;
+    if (available >= 0 && p->queue.length <= (size_t)available) return false;
+    return !full || fut_thread_may_start_spare(p);
+}
+
+/* Under the lock: makes a worker and counts it; NULL when memory is short. */
+static struct fut_thread_worker *reserve_worker(struct fut_thread_pool *p) {
     enum { NUMBER = 16 }; /* "_", up to ten digits, the end */
     size_t name_size = strlen(p->options.name_prefix) + NUMBER;
     struct fut_thread_worker *w = fut_zalloc(sizeof *w + name_size);
@@ -111,9 +129,11 @@ static enum fut_err start_worker(struct fut_thread_pool *p, struct fut_thread_wo
 }
 
 enum fut_err fut_thread_start_workers(struct fut_thread_pool *p) {
-    for (struct fut_thread_worker *w; (w = reserve_worker(p));) {
-        enum fut_err err = start_worker(p, w);
+    while (needs_worker(p)) {
+        if (fut_thread_rouse(p)) continue;
+        struct fut_thread_worker *w = reserve_worker(p);
+        enum fut_err err = w ? start_worker(p, w) : FUT_ENOMEM;
         if (err != FUT_OK) return p->nworkers > 0 ? FUT_OK : err; /* fewer will do */
     }
-    return p->nworkers > 0 || p->queue.length == 0 ? FUT_OK : FUT_ENOMEM;
+    return FUT_OK;
 }

@@ -7,14 +7,23 @@
 static struct fut_task *take(struct fut_thread_pool *p, struct fut_thread_worker *w) {
     bool may_spin = true;
     fut_lock(&p->lock);
-    while (p->queue.length == 0 && !p->closed) {
-        fut_thread_wait_for_work(p, w, may_spin);
-        may_spin = false;
+    for (;;) {
+        if (fut_thread_is_spare(p)) {
+            if (!fut_thread_rest(p, w)) {
+                fut_unlock(&p->lock);
+                return NULL;
+            }
+        } else if (p->queue.length == 0 && !p->closed) {
+            fut_thread_wait_for_work(p, w, may_spin);
+            may_spin = false;
+        } else {
+            break;
+        }
     }
     struct fut_task *t = fut_queue_pop(&p->queue);
     fut_thread_set_pending(p);
     if (t) atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
-    struct fut_thread_worker *other = fut_thread_next_to_wake(p);
+    struct fut_thread_worker *other = fut_thread_next_or_spare(p);
     fut_unlock(&p->lock);
     fut_thread_wake(other);
     return t;
@@ -37,7 +46,20 @@ static bool holds_much(const struct fut_payload *call) {
     return type == &fut_task_type || type == &fut_future_type;
 }
 
-static void run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t) {
+/* The worker counts as available again, or the task on top no longer, before the future is
+ * done: whoever has seen that finds the counts right. */
+static void leave(struct fut_thread_pool *p, bool stacked) {
+    if (!stacked) {
+        atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
+        return;
+    }
+    fut_lock(&p->lock);
+    p->stacked--;
+    fut_unlock(&p->lock);
+}
+
+void fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t,
+                    bool stacked) {
     bool started = fut_future_start(&t->future);
     FUT_ASSERT(started); /* what was taken off the queue can no longer be cancelled */
     fut_task_count_attempt(t);
@@ -49,7 +71,7 @@ static void run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct f
     fut_histogram_add(&w->run, ended - begun);
     fut_task_sign(t, &outcome);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
-    atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
+    leave(p, stacked);
     count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
     bool settled = fut_future_settle_at(&t->future, &outcome, ended);
     FUT_ASSERT(settled); /* only the worker that started a task settles it */
@@ -82,6 +104,19 @@ static void break_pool(struct fut_thread_pool *p, enum fut_err err, char *why) {
     if (!first) fut_free(why);
 }
 
+/* Under the lock: a spare worker leaves before the pool ends. Nobody joins it but the next who
+ * leaves, or the end; gives the one who left before it, if there was one. */
+static struct fut_thread_worker *leave_list(struct fut_thread_pool *p,
+                                            struct fut_thread_worker *w) {
+    struct fut_thread_worker **at = &p->workers, *before = p->left;
+    while (*at != w) at = &(*at)->next;
+    *at = w->next;
+    w->next = NULL;
+    p->left = w;
+    p->nleaving--;
+    return before;
+}
+
 void *fut_thread_main(void *arg) {
     struct fut_thread_worker *w = arg;
     struct fut_thread_pool *p = w->pool;
@@ -89,16 +124,24 @@ void *fut_thread_main(void *arg) {
     struct fut_worker_info info = {"thread", w->id, w->name};
     char *why = NULL;
     fut_thread_set_name(w->name);
+    fut_thread_mark_stack();
     fut_executor_set_current(&p->executor);
+    fut_thread_set_self(w);
     enum fut_err err = type->open(p->options.config, &info, &w->inside, &why);
     if (err == FUT_OK) {
-        for (struct fut_task *t; (t = take(p, w));) run(p, w, t);
-        type->close(w->inside);
+        for (struct fut_task *t; (t = take(p, w));) fut_thread_run(p, w, t, false);
+        struct fut_worker *inside = w->inside;
+        w->inside = NULL; /* finalizers that wait are no tasks */
+        type->close(inside);
     } else {
         break_pool(p, err, why);
     }
     fut_lock(&p->lock);
-    atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
+    struct fut_thread_worker *left = NULL;
+    if (w->leaving)
+        left = leave_list(p, w);
+    else
+        atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
     /* w is gone after join, its counts are not */
     p->completed += atomic_exchange(&w->completed, 0);
     p->failed += atomic_exchange(&w->failed, 0);
@@ -106,9 +149,13 @@ void *fut_thread_main(void *arg) {
     fut_histogram_move(&p->run, &w->run);
     bool last = --p->nworkers == 0;
     fut_unlock(&p->lock);
-    if (last) { /* and closed: a worker leaves only then */
+    if (last) { /* and closed: a worker that is no spare one leaves only then */
         struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
         fut_future_settle(p->stopped, &none);
+    }
+    if (left) {
+        pthread_join(left->thread, NULL); /* short: it was where this one is now */
+        fut_free(left);
     }
     fut_executor_drop(&p->executor);
     return NULL;

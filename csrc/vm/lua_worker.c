@@ -10,15 +10,30 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "vm/code.h"
 #include "vm/decode.h"
 #include "vm/run.h"
+
+/* Tasks on top of each other, at most, and of how many the coroutines are kept for the next. */
+enum { LEVELS_MAX = 4096, LEVELS_KEPT = 32 };
+
+/* What must be left of the thread's stack for one more: 200 nested C calls of Lua, the most
+ * that it allows, took 412 KB. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { STACK_RESERVE = 4 << 20 };
+#else
+enum { STACK_RESERVE = 1 << 20 };
+#endif
 
 struct fut_worker {
     lua_State *L;
     struct fut_worker_info info;
     const struct fut_lua_config *config;
     bool process; /* in a process of its own */
+    int depth;    /* tasks that run now, one on top of the other */
+    int nlevels;
+    lua_State **levels; /* in which those on top run; anchored in the registry */
 };
 
 /* The registry key of the worker in its state. */
@@ -134,6 +149,7 @@ static enum fut_err initialize(struct fut_worker *w, char **why) {
 
 static void worker_close(struct fut_worker *w) {
     if (w->L) lua_close(w->L);
+    fut_free(w->levels);
     fut_free(w);
 }
 
@@ -162,9 +178,68 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
     return err;
 }
 
+/* ---- tasks on top of others ---- */
+
+/* The registry key of the table of the coroutines in which they run. */
+static const char levels_key;
+
+static bool more_levels(struct fut_worker *w) {
+    int n = w->nlevels == 0 ? 8 : 2 * w->nlevels;
+    lua_State **levels = fut_realloc(w->levels, (size_t)n * sizeof *levels);
+    if (!levels) return false;
+    for (int i = w->nlevels; i < n; i++) levels[i] = NULL;
+    w->levels = levels;
+    w->nlevels = n;
+    return true;
+}
+
+/* make_level(worker): the coroutine for the next task on top. */
+static int make_level(lua_State *L) {
+    struct fut_worker *w = lua_touserdata(L, 1);
+    if (w->depth > w->nlevels && !more_levels(w)) return luaL_error(L, "not enough memory");
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &levels_key) != LUA_TTABLE) {
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &levels_key);
+    }
+    lua_State *level = lua_newthread(L);
+    lua_rawseti(L, -2, w->depth);
+    w->levels[w->depth - 1] = level;
+    return 0;
+}
+
+/* The collector's. Allocates nothing, so it cannot raise: the key is in the table. */
+static void drop_level(struct fut_worker *w, lua_State *L) {
+    w->levels[w->depth - 1] = NULL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &levels_key);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, w->depth);
+}
+
+bool fut_lua_worker_can_nest(lua_State *L) {
+    /* In a finalizer the collector is off, or a task has turned it off: not for others. */
+    if (lua_gc(L, LUA_GCISRUNNING) != 1 || fut_thread_stack_left() < STACK_RESERVE ||
+        !lua_checkstack(L, 4))
+        return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &worker_key);
+    struct fut_worker *w = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (!w || w->depth == 0 || w->depth == LEVELS_MAX) return false;
+    if (w->depth <= w->nlevels && w->levels[w->depth - 1]) return true;
+    lua_pushcfunction(L, make_level);
+    lua_pushlightuserdata(L, w);
+    bool made = lua_pcall(L, 1, 0, 0) == LUA_OK;
+    if (!made) lua_pop(L, 1);
+    return made;
+}
+
 static void worker_run(struct fut_worker *w, const struct fut_payload *call,
                        struct fut_outcome *out) {
-    fut_run(w->L, call, w->process, out);
+    lua_State *L = w->depth == 0 ? w->L : w->levels[w->depth - 1];
+    w->depth++;
+    fut_run(L, call, w->process, out);
+    w->depth--;
+    if (w->depth >= LEVELS_KEPT) drop_level(w, L);
 }
 
 struct fut_lua_config *fut_lua_config_new(void) {

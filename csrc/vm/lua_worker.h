@@ -3,6 +3,10 @@
  *
  *   call payload --decode--> function, arguments --call--> results --encode--> outcome
  *
+ * A task on top of one that waits runs in a coroutine of the same state that nobody resumes: it
+ * has a Lua stack of its own, tracebacks that show nothing but itself, and as many nested C
+ * calls as any task.
+ *
  * All of a state's life runs inside protected calls: an error in the libraries, in a task, in a
  * finalizer or for want of memory is an outcome, never an abort.
  *
@@ -11,6 +15,7 @@
 #define FUT_VM_LUA_WORKER_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "core/worker.h"
 
@@ -41,6 +46,10 @@ extern const struct fut_worker_type fut_lua_worker_type; /* its config: a fut_lu
 
 /* fut_lua_config_new(): empty payloads, or NULL. Freed by the worker type's config_free. */
 struct fut_lua_config *fut_lua_config_new(void);
+
+/* fut_lua_worker_can_nest(L): the task that runs in L, on a worker's thread, waits: can the
+ * worker run another one on top of it? Makes ready what that needs. Never raises. */
+bool fut_lua_worker_can_nest(lua_State *L);
 
 /* fut_lua_worker_info(L): in a worker's state what it is, else NULL. */
 const struct fut_worker_info *fut_lua_worker_info(lua_State *L);
