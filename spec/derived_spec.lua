@@ -100,6 +100,33 @@ end)
 describe("A derived future", function()
     before_each(function() futures.poll() end)
 
+    it("is not to be waited for in a callback, where no other callback runs", function()
+        local f, never_done = futures.Future(), futures.Future()
+        local waits = {
+            function(d) return d:result() end,
+            function(d) return d:exception() end,
+            function(d) return select(2, assert(d:outcome())) end,
+            function(d) return futures.await(d) end,
+            function(d) return d:result(math.huge) end,
+        }
+        local ds = {}
+        for i, wait in ipairs(waits) do
+            ds[i] = f:next(function() return wait(futures.all { never_done }) end)
+        end
+        local timeout = f:next(function() return futures.all({ never_done }):result(0.001) end)
+        local task = f:next(function()
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            return ex:submit(math.abs, -1):result(30)
+        end)
+        f:set_result()
+        for _, d in ipairs(ds) do
+            check.contains("a callback cannot wait", d:exception(LIMIT))
+            assert.is_true(futures.iserror(d:exception(), futures.Error))
+        end
+        assert.is_true(futures.iserror(timeout:exception(LIMIT), futures.TimeoutError))
+        assert.equal(1, task:result(LIMIT))
+    end)
+
     it("is not to be set by others", function()
         local f = futures.Future()
         for _, d in ipairs { f:next(never), futures.all { f }, futures.any { f } } do

@@ -54,7 +54,9 @@ void fut_callback_drop(lua_State *L, struct fut_callback *c) {
 }
 
 int fut_callback_run(lua_State *L) {
-    struct fut_callback *c = lua_touserdata(L, 1);
+    struct fut_callback_call *call = lua_touserdata(L, 1);
+    struct fut_callback *c = call->callback;
+    call->begun = true;
     push_anchors(L);
     lua_rawgetp(L, -1, c);
     int index = lua_gettop(L);

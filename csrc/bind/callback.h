@@ -37,8 +37,13 @@ struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n
 void fut_callback_drop(lua_State *L, struct fut_callback *c);
 
 /* fut_callback_run(L): for home.c, as a C function in a protected call; argument 1: a light
- * userdata, the callback, which is off the inbox. Calls it; an error of the function is
- * raised, unless `failed` takes it. */
+ * userdata, a struct fut_callback_call of the first callback in the inbox. Takes it from there
+ * and calls it; an error of the function is raised, unless `failed` takes it. When there is no
+ * memory or no stack for as much as that, it has not begun, and the callback is still there. */
+struct fut_callback_call {
+    struct fut_callback *callback;
+    bool begun;
+};
 int fut_callback_run(lua_State *L);
 
 /* fut_callback_drop_all(home): none will be called any more. */

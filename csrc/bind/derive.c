@@ -82,6 +82,10 @@ static int derive_upstream(lua_State *L) {
 /* settle(handle, ok, ...), without a look at what the handle is */
 static int settle(lua_State *L) {
     bool failed = !lua_toboolean(L, 2);
+    if (failed && lua_isnil(L, 3)) {
+        lua_pushliteral(L, "<no error object>");
+        lua_replace(L, 3);
+    }
     fut_derive_unlink(L, 1);
     lua_pushboolean(L, fut_future_settle_kept(L, 1, failed, lua_gettop(L) - 2));
     return 1;
@@ -97,10 +101,6 @@ static int derive_settle(lua_State *L) {
  * the program, for which it is meant. */
 static void step_failed(lua_State *L, int callback) {
     int error = lua_gettop(L);
-    if (lua_isnil(L, error)) {
-        lua_pushliteral(L, "<no error object>");
-        lua_replace(L, error);
-    }
     lua_getiuservalue(L, callback, DERIVED);
     struct fut_future_handle *h = lua_touserdata(L, -1);
     lua_pushcfunction(L, settle);

@@ -186,10 +186,28 @@ static void push_timeout(lua_State *L) {
     fut_error_push(L, "TimeoutError", "1 (of 1) futures unfinished");
 }
 
-/* Waits as argument 2 of the method `name` says and raises TimeoutError. */
-static void wait_or_raise(lua_State *L, const char *name) {
+/* In a callback no other callback runs, so what one of this state has to settle stays pending,
+ * unless another state, that knows it, cancels it. */
+static bool never_ends(lua_State *L, struct fut_future *f, fut_time deadline) {
+    return deadline == FUT_NEVER && fut_home_of(L)->in_callback && fut_derive_is(L, 1) &&
+           !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
+}
+
+/* Waits for the future at 1 as argument 2 of the method `name` says; false when the time is
+ * over. */
+static bool wait_as_told(lua_State *L, const char *name) {
     struct fut_future *f = fut_future_check(L, 1);
-    if (fut_future_wait(L, f, fut_check_timeout(L, 2, 1, name))) return;
+    fut_time deadline = fut_check_timeout(L, 2, 1, name);
+    if (never_ends(L, f, deadline))
+        fut_error_raise(L, "Error",
+                        "a callback cannot wait for what another callback settles; "
+                        "in a function for 'next', return the future");
+    return fut_future_wait(L, f, deadline);
+}
+
+/* The same, but raises TimeoutError. */
+static void wait_or_raise(lua_State *L, const char *name) {
+    if (wait_as_told(L, name)) return;
     push_timeout(L);
     lua_error(L);
 }
@@ -216,10 +234,9 @@ static int future_exception(lua_State *L) {
 }
 
 static int future_outcome(lua_State *L) {
-    struct fut_future *f = fut_future_check(L, 1);
     bool failed = true;
     int n = 1;
-    if (fut_future_wait(L, f, fut_check_timeout(L, 2, 1, "outcome")))
+    if (wait_as_told(L, "outcome"))
         n = fut_future_push_outcome(L, 1, &failed);
     else
         push_timeout(L);

@@ -154,11 +154,16 @@ int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     int ran = 0;
     if (home->in_callback || home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
     home->in_callback = true;
-    for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_shift(&home->inbox));
+    for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_first(&home->inbox));
          ran++) {
         lua_pushcfunction(L, fut_callback_run);
-        lua_pushlightuserdata(L, watch); /* the first member of its callback */
+        struct fut_callback_call call = {(struct fut_callback *)watch, false};
+        lua_pushlightuserdata(L, &call);
         if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
+        if (!call.begun) {
+            lua_pop(L, 1);
+            break; /* another time */
+        }
         *interrupted = fut_interrupt_raised(L, -1); /* meant for the program */
         if (!*interrupted) {
             lua_pushcfunction(L, warn_of);

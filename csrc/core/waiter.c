@@ -86,12 +86,17 @@ static void dequeue(struct fut_waiter *w, struct fut_watch *watch) {
     fut_unlock(&w->lock);
 }
 
-struct fut_watch *fut_waiter_shift(struct fut_waiter *w) {
+struct fut_watch *fut_waiter_first(struct fut_waiter *w) {
     if (fut_waiter_queued(w) == 0) return NULL;
     fut_lock(&w->lock);
     struct fut_watch *first = w->first;
     fut_unlock(&w->lock);
-    dequeue(w, first);
+    return first;
+}
+
+struct fut_watch *fut_waiter_shift(struct fut_waiter *w) {
+    struct fut_watch *first = fut_waiter_first(w);
+    if (first) dequeue(w, first);
     return first;
 }
 

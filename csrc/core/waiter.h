@@ -59,6 +59,9 @@ static inline size_t fut_waiter_queued(struct fut_waiter *w) {
     return atomic_load_explicit(&w->queued, memory_order_acquire);
 }
 
+/* fut_waiter_first(w): the watch that was done first, which stays in the queue, or NULL. */
+struct fut_watch *fut_waiter_first(struct fut_waiter *w);
+
 /* fut_waiter_shift(w): takes the watch that was done first off the queue, or NULL. It is still
  * to be stopped. */
 struct fut_watch *fut_waiter_shift(struct fut_waiter *w);

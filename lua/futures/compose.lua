@@ -12,9 +12,16 @@ local waiting = require "futures.waiting"
 
 local compose = {}
 
--- Is `target` among what `future` waits for, however far up?
+-- Is `target` what `future` waits for, however far up?
 local function waits_for(future, target)
-    local seen, left = {}, { future }
+    -- Most are a short chain, which needs no memory of where it has been.
+    repeat
+        if rawequal(future, target) then return true end
+        local upstream = core.upstream(future)
+        if upstream == nil then return false end
+        future = upstream
+    until type(upstream) == "table"
+    local seen, left = {}, future
     while #left > 0 do
         future = table.remove(left)
         if rawequal(future, target) then return true end
@@ -48,10 +55,10 @@ local function resolve(derived, ...)
         core.settle(derived, true, ...)
     elseif derived:done() then -- cancelled by the handler itself
         return
-    elseif waits_for(first, derived) then
-        error(errors.new(errors.Error, "a future cannot follow itself"), 0)
     elseif first:done() then
         follow_step(first, derived)
+    elseif waits_for(first, derived) then
+        error(errors.new(errors.Error, "a future cannot follow itself"), 0)
     else
         core.link(derived, core.watch(follow_step, first, derived))
     end
