@@ -30,6 +30,10 @@ const char *fut_err_text(enum fut_err err) {
         return "the worker was lost";
     case FUT_EFULL:
         return "the queue is full";
+    case FUT_EFORK:
+        return "cannot start a process";
+    case FUT_EFORKED:
+        return "the executor belongs to the process that this one was forked from";
     }
     return "unknown error";
 }

@@ -15,8 +15,10 @@ enum fut_err {
     FUT_ETRANSFER, /* a value cannot travel */
     FUT_ECORRUPT,  /* encoded bytes that do not make sense */
     FUT_ECANCELLED,
-    FUT_ELOST, /* the worker died */
-    FUT_EFULL, /* the queue of an executor is full */
+    FUT_ELOST,   /* the worker died */
+    FUT_EFULL,   /* the queue of an executor is full */
+    FUT_EFORK,   /* the system gives no process */
+    FUT_EFORKED, /* an executor of the process that this one was forked from */
 };
 
 /* fut_err_text(err): a short sentence fragment in English. Never NULL. */

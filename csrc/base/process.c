@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/process.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -57,10 +61,41 @@ unsigned fut_process_forks(void) {
 }
 
 void fut_process_reset_signals(void) {
-    struct sigaction standard = {.sa_handler = SIG_DFL};
+    struct sigaction standard = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGINT, &ignore, NULL);
     for (int i = 1; i < NSIG; i++)
-        sigaction(i, &standard, NULL); /* KILL and STOP refuse: fine */
+        if (i != SIGINT) sigaction(i, &standard, NULL); /* KILL and STOP refuse: fine */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Makes every open descriptor from 3 on, but for `except`, another name of `to`. */
+static void redirect_all(int to, int except) {
+    DIR *dir = opendir("/proc/self/fd");
+    if (!dir) { /* elsewhere: those that a program is likely to have */
+        for (int fd = 3; fd < 1024; fd++)
+            if (fd != except && fd != to && fcntl(fd, F_GETFD) >= 0) dup2(to, fd);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(dir));) {
+        int fd = atoi(e->d_name); /* "." and ".." are 0 */
+        if (fd > 2 && fd != except && fd != to && fd != dirfd(dir)) dup2(to, fd);
+    }
+    closedir(dir);
+}
+
+void fut_process_drop_output(int except) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return; /* then a later flush meets closed descriptors, mostly */
+    redirect_all(null, except);
+    int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+    if (out >= 0) dup2(null, STDOUT_FILENO);
+    if (err >= 0) dup2(null, STDERR_FILENO);
+    fflush(NULL); /* whatever the streams hold goes to /dev/null, and they are clean */
+    if (out >= 0) dup2(out, STDOUT_FILENO);
+    if (err >= 0) dup2(err, STDERR_FILENO);
+    if (out >= 0) close(out);
+    if (err >= 0) close(err);
+    close(null);
 }

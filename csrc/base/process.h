@@ -12,7 +12,13 @@ void fut_process_close_from(int first, int except);
  * another process. A load, not a system call as getpid is. */
 unsigned fut_process_forks(void);
 
-/* fut_process_reset_signals(): default handlers for all signals, none blocked. */
+/* fut_process_reset_signals(): default handlers for all signals, none blocked; but SIGINT is
+ * ignored at every moment, before and after: Ctrl-C is for the program. */
 void fut_process_reset_signals(void);
+
+/* fut_process_drop_output(): throws away what the parent has written to its streams and not yet
+ * flushed: that is the parent's to write. All descriptors above 2 lose what they stood for, but
+ * for `except`; close them afterwards. */
+void fut_process_drop_output(int except);
 
 #endif

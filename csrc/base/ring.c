@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/ring.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 size_t fut_ring_size(size_t capacity) {
@@ -74,4 +75,15 @@ enum fut_err fut_ring_read(struct fut_ring_end *end, void *bytes, size_t n, size
 size_t fut_ring_readable(const struct fut_ring_end *end) {
     uint64_t available = inside(end);
     return available <= end->capacity ? (size_t)available : 0;
+}
+
+const unsigned char *fut_ring_peek(const struct fut_ring_end *end, size_t n) {
+    size_t start = end->at & (end->capacity - 1);
+    bool whole = n <= end->capacity - start && n <= fut_ring_readable(end);
+    return whole ? end->bytes + start : NULL;
+}
+
+void fut_ring_skip(struct fut_ring_end *end, size_t n) {
+    end->at += n;
+    atomic_store_explicit(&end->shared->taken, end->at, memory_order_release);
 }

@@ -45,6 +45,11 @@ enum fut_err fut_ring_write(struct fut_ring_end *end, const void *bytes, size_t 
 /* fut_ring_read(end, bytes, n, done): reads up to n bytes. */
 enum fut_err fut_ring_read(struct fut_ring_end *end, void *bytes, size_t n, size_t *done);
 
+/* fut_ring_peek(end, n): the next n bytes where they are, when all of them are there and follow
+ * each other; else NULL. They stay there until fut_ring_skip(end, n), which gives them back. */
+const unsigned char *fut_ring_peek(const struct fut_ring_end *end, size_t n);
+void fut_ring_skip(struct fut_ring_end *end, size_t n);
+
 /* fut_ring_readable(end): how many bytes can be read now (0 also when the count makes no
  * sense). */
 size_t fut_ring_readable(const struct fut_ring_end *end);

@@ -45,15 +45,20 @@ int fut_error_raise(lua_State *L, const char *class, const char *format, ...) {
     return lua_error(L);
 }
 
+static const char *broken_class(bool process) {
+    return process ? "BrokenProcessPool" : "BrokenThreadPool";
+}
+
 static void push_broken(lua_State *L, bool process, const char *why) {
-    fut_error_push(L, process ? "BrokenProcessPool" : "BrokenThreadPool",
+    fut_error_push(L, broken_class(process),
                    "the pool is broken: an initializer or the start of a worker failed: %s",
                    why ? why : "unknown reason");
 }
 
 /* The worker died: the object has its pid, and its exit code or the signal that ended it. */
-static void push_lost(lua_State *L, const struct fut_outcome *o, const char *text) {
-    fut_error_push(L, "WorkerLostError", "%s", text);
+static void push_lost(lua_State *L, const char *class, const struct fut_outcome *o,
+                      const char *text) {
+    fut_error_push(L, class, "%s", text);
     lua_pushinteger(L, o->pid);
     lua_setfield(L, -2, "pid");
     bool signalled = WIFSIGNALED(o->status);
@@ -87,10 +92,13 @@ void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome, boo
     const char *text = outcome->text ? outcome->text : fut_err_text(outcome->err);
     switch (outcome->err) {
     case FUT_EBROKEN:
-        push_broken(L, process, text);
+        if (outcome->pid != 0) /* it was ended by terminate_workers or kill_workers */
+            push_lost(L, broken_class(process), outcome, text);
+        else
+            push_broken(L, process, text);
         break;
     case FUT_ELOST:
-        push_lost(L, outcome, text);
+        push_lost(L, "WorkerLostError", outcome, text);
         break;
     case FUT_ETRANSFER:
         fut_error_push(L, "TransferError", "%s", text);

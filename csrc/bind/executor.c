@@ -37,6 +37,10 @@ static int executor_shutdown(lua_State *L) {
         return fut_error_raise(L, "Error",
                                "cannot wait for the shutdown of an executor in a task of "
                                "its own: it would wait for itself");
+    if (fut_executor_forked(ex)) { /* nothing of it is in this process */
+        lua_pushboolean(L, true);
+        return 1;
+    }
     ex->ops->close(ex, lua_toboolean(L, 3));
     bool stopped = wait && fut_future_wait_stopped(L, ex, deadline);
     if (stopped) ex->ops->join(ex);
@@ -52,6 +56,8 @@ static int executor_kill(lua_State *L) {
                                "'%s' is for pools of processes: a thread cannot "
                                "be ended from outside",
                                luaL_checkstring(L, 2));
+    if (fut_executor_forked(ex))
+        return fut_error_raise(L, "Error", "%s", fut_err_text(FUT_EFORKED));
     ex->ops->kill(ex, (int)luaL_checkinteger(L, 3));
     fut_home_safe_point(fut_home_of(L), L);
     return 0;
@@ -62,7 +68,7 @@ static int executor_gc(lua_State *L) {
     struct fut_executor *ex = h->executor;
     h->executor = NULL;
     if (!ex) return 0;
-    if (h->owner) ex->ops->close(ex, false); /* its queue still runs; the home joins it */
+    if (h->owner) fut_executor_close(ex, false); /* its queue still runs; the home joins it */
     fut_executor_drop(ex);
     return 0;
 }
@@ -84,7 +90,7 @@ static void push_times(lua_State *L, const struct fut_times *t) {
 static int executor_stats(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     struct fut_executor_stats s;
-    ex->ops->stats(ex, &s);
+    fut_executor_stats_of(ex, &s);
     const struct {
         const char *name;
         uint64_t value;
@@ -109,7 +115,7 @@ static int executor_stats(lua_State *L) {
 static int executor_tostring(lua_State *L) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     struct fut_executor_stats s;
-    ex->ops->stats(ex, &s);
+    fut_executor_stats_of(ex, &s);
     lua_pushfstring(L, "%s: %p (%d workers, %d pending, %d running)",
                     ex->process ? "ProcessPoolExecutor" : "ThreadPoolExecutor", (void *)ex,
                     (int)s.workers, (int)s.pending, (int)s.running);

@@ -157,6 +157,9 @@ static bool wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *wha
         fut_home_safe_point(home, L);
         return true;
     }
+    struct fut_task *t = fut_task_of(f);
+    if (t && fut_executor_forked(t->executor)) /* nobody would ever settle it here */
+        fut_error_raise(L, "Error", "%s", fut_err_text(FUT_EFORKED));
     struct fut_waiter waiter;
     struct fut_watch watch; /* on the C stack: nothing below raises while it is on a list */
     fut_waiter_init(&waiter, &home->parker);
@@ -274,8 +277,15 @@ static int future_cancel(lua_State *L) {
     return 1;
 }
 
-static const char *state_name(const struct fut_future *f) {
-    switch (fut_future_state(f)) {
+/* The state as it is now: a task in another process may have started meanwhile. */
+static enum fut_state state_of(struct fut_future *f) {
+    struct fut_task *t = fut_task_of(f);
+    if (t) fut_task_look(t);
+    return fut_future_state(f);
+}
+
+static const char *state_name(struct fut_future *f) {
+    switch (state_of(f)) {
     case FUT_PENDING:
         return "pending";
     case FUT_RUNNING:
@@ -298,7 +308,7 @@ static int future_cancelled(lua_State *L) {
 }
 
 static int future_running(lua_State *L) {
-    lua_pushboolean(L, fut_future_state(fut_future_check(L, 1)) == FUT_RUNNING);
+    lua_pushboolean(L, state_of(fut_future_check(L, 1)) == FUT_RUNNING);
     return 1;
 }
 
@@ -311,7 +321,7 @@ static int future_done(lua_State *L) {
 static int future_attempts(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
-    enum fut_state state = fut_future_state(f);
+    enum fut_state state = state_of(f);
     bool ran = state == FUT_RUNNING ||
                (state == FUT_FINISHED &&
                 !(f->outcome.kind == FUT_OUTCOME_FAILURE && f->outcome.err == FUT_EBROKEN));

@@ -26,13 +26,15 @@ struct fut_home_executor {
 /* The registry key of the home. */
 static const char home_key;
 
-static bool executor_done(void *arg) {
-    return fut_future_done(((struct fut_executor *)arg)->ops->stopped(arg));
+/* Nothing is to be waited for: it has stopped, or it is another process's. */
+static bool executor_done(struct fut_executor *ex) {
+    return fut_executor_forked(ex) || fut_future_done(ex->ops->stopped(ex));
 }
 
 /* BLOCKING until the executor's workers have finished: outside of Lua, at the end of its
  * state. */
 static void wait_stopped(struct fut_executor *ex) {
+    if (executor_done(ex)) return;
     struct fut_parker parker;
     struct fut_waiter waiter;
     struct fut_watch watch;
@@ -46,7 +48,7 @@ static void wait_stopped(struct fut_executor *ex) {
 }
 
 static void release(struct fut_executor *ex) {
-    ex->ops->join(ex);
+    if (!fut_executor_forked(ex)) ex->ops->join(ex);
     fut_executor_drop(ex);
 }
 
@@ -85,7 +87,7 @@ static int home_gc(lua_State *L) {
     home->closed = true;
     fut_callback_drop_all(home);
     for (struct fut_home_executor *e = home->executors; e; e = e->next)
-        e->executor->ops->close(e->executor, false);
+        fut_executor_close(e->executor, false);
     while (home->executors) {
         struct fut_home_executor *e = home->executors;
         home->executors = e->next;

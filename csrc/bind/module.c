@@ -17,6 +17,7 @@
 #include "bind/submit.h"
 #include "bind/wait.h"
 #include "bind/watches.h"
+#include "core/fork.h"
 #include "vm/lua_worker.h"
 
 #if defined(__GNUC__)
@@ -135,6 +136,7 @@ static const luaL_Reg functions[] = {
 
 int luaopen_futures_core(lua_State *L) {
     luaL_checkversion(L);
+    fut_fork_watch();
     fut_error_open(L);
     fut_home_open(L);
     fut_future_open(L);

@@ -134,6 +134,7 @@ static int new_process_pool(lua_State *L) {
         .max_workers = (int)luaL_checkinteger(L, 1),
         .name = luaL_checkstring(L, 2),
         .max_tasks_per_child = (unsigned)luaL_checkinteger(L, 3),
+        .has_initializer = !lua_isnoneornil(L, 4),
         .worker = &fut_lua_worker_type,
         .config = *config,
     };

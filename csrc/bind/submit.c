@@ -111,7 +111,7 @@ static int submit(lua_State *L, struct fut_task_options *options, int first) {
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
     encode_call(L, first, top - first + 1, ex->process, &t->call);
-    enum fut_err err = ex->ops->submit(ex, &t, 1);
+    enum fut_err err = fut_executor_submit(ex, &t, 1);
     if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
     lua_settop(L, top + 1); /* the handle */
     return 1;

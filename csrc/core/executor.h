@@ -40,6 +40,10 @@ struct fut_executor_ops {
      * dropped. False when it is too late. */
     bool (*cancel)(struct fut_executor *ex, struct fut_task *task);
 
+    /* Gives a pending task that a worker has started the state running. NULL where a task has
+     * it at once. */
+    void (*look)(struct fut_executor *ex, struct fut_task *task);
+
     /* Accepts no more; queued tasks still run unless `cancel`, then they are cancelled.
      * Idempotent; does not block. */
     void (*close)(struct fut_executor *ex, bool cancel);
@@ -84,6 +88,21 @@ struct fut_executor {
  * its threads are not here, its locks may never be free again. Only counts may be touched. */
 static inline bool fut_executor_forked(const struct fut_executor *ex) {
     return ex->forks != fut_process_forks();
+}
+
+/* What the handles of users do goes through these: submit gives FUT_EFORKED in such a child,
+ * close does nothing there, stats are all 0. */
+static inline enum fut_err fut_executor_submit(struct fut_executor *ex, struct fut_task **tasks,
+                                               size_t n) {
+    return fut_executor_forked(ex) ? FUT_EFORKED : ex->ops->submit(ex, tasks, n);
+}
+static inline void fut_executor_close(struct fut_executor *ex, bool cancel) {
+    if (!fut_executor_forked(ex)) ex->ops->close(ex, cancel);
+}
+static inline void fut_executor_stats_of(struct fut_executor *ex,
+                                         struct fut_executor_stats *out) {
+    *out = (struct fut_executor_stats){0};
+    if (!fut_executor_forked(ex)) ex->ops->stats(ex, out);
 }
 
 static inline void fut_executor_hold(struct fut_executor *ex) {

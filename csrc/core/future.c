@@ -73,7 +73,7 @@ bool fut_future_start(struct fut_future *f) {
 }
 
 void fut_future_unstart(struct fut_future *f) {
-    move_state(f, FUT_RUNNING, FUT_PENDING);
+    move_state(f, RUNNING, FUT_PENDING);
 }
 
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome) {

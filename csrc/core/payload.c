@@ -50,6 +50,20 @@ enum fut_err fut_payload_init_buf(struct fut_payload *p, struct fut_buf *b,
     return FUT_OK;
 }
 
+enum fut_err fut_payload_borrow(struct fut_payload *p, const unsigned char *bytes, size_t len,
+                                struct fut_object *const *refs, uint32_t nrefs) {
+    if (set_refs(p, refs, nrefs) != FUT_OK) return FUT_ENOMEM;
+    p->bytes.block = (unsigned char *)bytes; /* nothing writes to a payload's bytes */
+    p->heap = true;
+    p->len = len;
+    return FUT_OK;
+}
+
+void fut_payload_return(struct fut_payload *p) {
+    p->heap = false;
+    fut_payload_deinit(p);
+}
+
 void fut_payload_release(struct fut_payload *p) {
     struct fut_object *const *refs = fut_payload_refs(p);
     for (uint32_t i = 0; i < p->nrefs; i++) fut_object_drop(refs[i]);

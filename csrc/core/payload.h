@@ -45,6 +45,13 @@ enum fut_err fut_payload_init(struct fut_payload *p, const void *bytes, size_t l
 enum fut_err fut_payload_init_buf(struct fut_payload *p, struct fut_buf *b,
                                   struct fut_object *const *refs, uint32_t nrefs);
 
+/* fut_payload_borrow(p, bytes, len, refs, nrefs): the empty p shows bytes that stay the
+ * caller's, who keeps them until fut_payload_return(p); of the refs it is as for
+ * fut_payload_init. */
+enum fut_err fut_payload_borrow(struct fut_payload *p, const unsigned char *bytes, size_t len,
+                                struct fut_object *const *refs, uint32_t nrefs);
+void fut_payload_return(struct fut_payload *p);
+
 /* fut_payload_deinit(p): frees the bytes and drops the refs; p is empty again. */
 static inline void fut_payload_deinit(struct fut_payload *p);
 

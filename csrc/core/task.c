@@ -6,8 +6,16 @@
 
 #include "base/slab.h"
 #include "core/executor.h"
+#include "core/fork.h"
 
 static struct fut_slab tasks = FUT_SLAB_INIT(sizeof(struct fut_task));
+
+void fut_tasks_fork(bool take) {
+    if (take)
+        fut_lock(&tasks.lock);
+    else
+        fut_unlock(&tasks.lock);
+}
 
 static void task_free(struct fut_object *o) {
     struct fut_task *t = (struct fut_task *)o; /* the future is its first member */
@@ -50,4 +58,10 @@ bool fut_task_cancel(struct fut_task *t) {
     if (fut_future_state(&t->future) != FUT_PENDING || fut_executor_forked(t->executor))
         return false;
     return t->executor->ops->cancel(t->executor, t);
+}
+
+void fut_task_look(struct fut_task *t) {
+    if (t->executor->ops->look && fut_future_state(&t->future) == FUT_PENDING &&
+        !fut_executor_forked(t->executor))
+        t->executor->ops->look(t->executor, t);
 }

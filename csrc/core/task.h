@@ -19,7 +19,6 @@ struct fut_task {
     struct fut_executor *executor;
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
-    bool withdrawn; /* cancelled while it waited at a worker; that will skip it */
     union {
         uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
         uint32_t rank;   /* in the heap of a queue; see core/queue.c */
@@ -60,6 +59,10 @@ bool fut_task_cancel(struct fut_task *t);
 /* fut_task_sign(t, outcome): the traceback of an error says the name of its task, if it has
  * one. */
 void fut_task_sign(const struct fut_task *t, struct fut_outcome *outcome);
+
+/* fut_task_look(t): a task that its worker has started meanwhile is running from here on, where
+ * the executor does not hear of that by itself. The caller has a count. */
+void fut_task_look(struct fut_task *t);
 
 static inline void fut_task_hold(struct fut_task *t) {
     fut_future_hold(&t->future);

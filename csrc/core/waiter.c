@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "core/fork.h"
+
 enum { LOCKS = 64 };
 
 enum where { NOWHERE, ON_FUTURE, ON_QUEUE };
@@ -16,6 +18,14 @@ static struct fut_lock locks[LOCKS] = {L16, L16, L16, L16};
 static struct fut_lock *lock_of(const struct fut_future *f) {
     uintptr_t address = (uintptr_t)f;
     return &locks[(address >> 4 ^ address >> 10) % LOCKS];
+}
+
+void fut_waiters_fork(bool take) {
+    for (int i = 0; i < LOCKS; i++)
+        if (take)
+            fut_lock(&locks[i]);
+        else
+            fut_unlock(&locks[i]);
 }
 
 void fut_waiter_init(struct fut_waiter *w, struct fut_parker *parker) {

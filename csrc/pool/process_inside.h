@@ -2,7 +2,8 @@
 /* The process pool from the inside, for the files that make it up:
  *   process_pool.c      the executor's operations; making and freeing
  *   process_give.c      which worker gets which task, and when workers start
- *   process_collect.c   the collector's thread: results, workers that end
+ *   process_take.c      what comes from a worker: results, nonsense, its end
+ *   process_collect.c   the collector's thread, which waits for that
  * LOCKS: all calls here under the pool's lock, but for the collector's own. */
 #ifndef FUT_POOL_PROCESS_INSIDE_H
 #define FUT_POOL_PROCESS_INSIDE_H
@@ -29,46 +30,65 @@ struct fut_process_pool {
     struct fut_executor executor; /* first: a pool is an executor */
     struct fut_lock lock;         /* guards all that follows */
     struct fut_queue queue;
-    struct fut_process_link *links; /* max_workers of them */
-    int nworkers;                   /* links that are not free */
+    struct fut_process_link *links; /* max_workers of them; those from nlinks on: never used */
+    int nlinks;
+    int nworkers;  /* links that are not free */
+    size_t window; /* tasks at workers: the sum of their loads */
     int start_failures;
-    bool closed, killed, stopping;
-    bool broken;
+    fut_time start_after; /* no worker is started before: forking has just failed */
+    bool closed, killed, broken;
+    bool dormant;     /* the collector sleeps for ever: who makes work rings */
     char *why_broken; /* NULL also when there was no memory for it */
     struct fut_executor_stats counts;
-    struct fut_process_shared *shared;
+    struct fut_histogram wait, run;
+    struct fut_process_shared shared;
     struct fut_zygote zygote;
-    struct fut_process_child
-        child; /* what the zygote's children are; read after the fork only */
+    struct fut_process_child child; /* what its children are; read after the fork only */
     struct fut_process_pool_options options;
     struct fut_future *stopped;
     pthread_t collector;
-    pthread_mutex_t
-        joining; /* held while the collector is joined; not a lock: that takes a while */
+    /* Held while the collector is joined; not a lock: that takes a while. */
+    pthread_mutex_t joining;
     bool joined;
-    struct fut_spin spin;
-    struct fut_settled done[FUT_SETTLED_AT_ONCE]; /* the collector's */
+    struct fut_spin spin;                         /* the collector's */
+    struct fut_settled done[FUT_SETTLED_AT_ONCE]; /* likewise */
     int ndone;
 };
 
+/* process_give.c */
+
 /* fut_process_dispatch(p): starts workers that are needed, moves tasks from the queue to
- * workers and bytes to their rings. */
+ * workers, from busy workers to idle ones, and bytes to their rings. */
 void fut_process_dispatch(struct fut_process_pool *p);
 
-/* fut_process_make_way(p): takes the plain tasks that wait at busy workers back into the queue:
- * one of a higher priority has come. */
+/* fut_process_take_back(p, link, seq): the task of that number, if the worker has not started
+ * it; the caller gets its count. */
+struct fut_task *fut_process_take_back(struct fut_process_pool *p,
+                                       struct fut_process_link *link, uint64_t seq);
+
+/* fut_process_make_way(p): takes all tasks that wait at workers back into the queue: one of a
+ * higher priority has come. */
 void fut_process_make_way(struct fut_process_pool *p);
 
-/* fut_process_mark_running(link): the head of the worker's window runs now, or will in a
- * moment. */
-void fut_process_mark_running(struct fut_process_link *link);
+/* process_take.c */
 
-/* fut_process_fail(p, t, err): the task, whose count the pool had, fails. */
-void fut_process_fail(struct fut_process_pool *p, struct fut_task *t, enum fut_err err);
+/* fut_process_started(t): its worker has started it. */
+void fut_process_started(struct fut_task *t);
 
-/* fut_process_skip_withdrawn(link): drops tasks at the head of the window that were withdrawn
- * or taken back: the worker skips them without a word. */
-void fut_process_skip_withdrawn(struct fut_process_link *link);
+/* fut_process_fail(p, t, err, text): the task, whose count the pool had, fails. */
+void fut_process_fail(struct fut_process_pool *p, struct fut_task *t, enum fut_err err,
+                      const char *text);
+
+/* fut_process_break(p, why): no more tasks; those in the queue fail. */
+void fut_process_break(struct fut_process_pool *p, const char *why);
+
+/* fut_process_take(p, link): reads the frames that are there, and sees whether the worker has
+ * ended; true when anything happened. Outcomes go to p->done. */
+bool fut_process_take(struct fut_process_pool *p, struct fut_process_link *link);
+
+/* fut_process_bury_all(p): the zygote is gone, and its workers with it: nothing can be started
+ * any more. */
+void fut_process_bury_all(struct fut_process_pool *p);
 
 /* fut_process_collector(pool): the main function of the collector's thread, which has a
  * count. */

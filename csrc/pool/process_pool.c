@@ -2,20 +2,32 @@
 #include "pool/process_pool.h"
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/thread.h"
+#include "core/fork.h"
 #include "pool/process_inside.h"
 
 static struct fut_process_pool *pool_of(struct fut_executor *ex) {
     return (struct fut_process_pool *)ex;
 }
 
+/* Under the lock, at its end: who made work wakes a collector that sleeps for ever. */
+static void unlock_and_wake(struct fut_process_pool *p) {
+    bool dormant = p->dormant;
+    p->dormant = false;
+    fut_unlock(&p->lock);
+    if (dormant) fut_bell_ring(fut_process_doorbell(&p->shared));
+}
+
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct fut_process_pool *p = pool_of(ex);
+    fut_time now = fut_now();
     fut_lock(&p->lock);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
     bool makes_way = false;
     for (size_t i = 0; i < n && err == FUT_OK; i++) {
         fut_task_hold(tasks[i]);
+        tasks[i]->future.done_at = now;
         fut_queue_push(&p->queue, tasks[i]);
         makes_way = makes_way || (tasks[i]->options && tasks[i]->options->priority > 0);
     }
@@ -24,52 +36,63 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
         if (makes_way) fut_process_make_way(p);
         fut_process_dispatch(p);
     }
-    fut_unlock(&p->lock);
+    unlock_and_wake(p);
     return err;
 }
 
-/* A task in the queue is taken off it; one that waits at a worker is withdrawn there, if the
- * worker has not claimed it. */
+/* Where a task is that was given to a worker. False when it is not at one any more. */
+static bool find(struct fut_process_pool *p, struct fut_task *t,
+                 struct fut_process_link **link) {
+    if (t->queued || t->worker >= (uint32_t)p->nlinks) return false;
+    *link = &p->links[t->worker];
+    bool in_window = t->place >= (*link)->first && t->place < (*link)->next;
+    return in_window && *fut_link_task(*link, t->place) == t;
+}
+
+/* A task in the queue is taken off it; one that waits at a worker is taken back, if the worker
+ * has not started it. */
 static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_link *link;
     fut_lock(&p->lock);
-    bool queued = t->queued, cancelled = queued;
-    if (queued) {
+    bool cancelled = t->queued;
+    if (t->queued)
         fut_queue_remove(&p->queue, t);
-    } else if (fut_future_state(&t->future) == FUT_PENDING && !t->withdrawn) {
-        struct fut_process_link *link = &p->links[t->worker];
-        bool there = t->place >= link->first && t->place < link->next &&
-                     *fut_link_task(link, t->place) == t;
-        cancelled = there && fut_claim_take(link->slot, t->place, FUT_CLAIM_WITHDRAWN);
-        t->withdrawn = cancelled;
-    }
+    else
+        cancelled = find(p, t, &link) && fut_process_take_back(p, link, t->place);
     if (cancelled) {
         fut_future_cancel(&t->future);
         p->counts.cancelled++;
+        fut_process_dispatch(p);
     }
     fut_unlock(&p->lock);
-    if (queued) fut_task_drop(t);
+    if (cancelled) fut_task_drop(t);
     return cancelled;
 }
 
-/* Under the lock: cancels all that has not started. */
+static void pool_look(struct fut_executor *ex, struct fut_task *t) {
+    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_link *link;
+    fut_lock(&p->lock);
+    if (find(p, t, &link) && fut_claim_started(link->slot, t->place)) fut_process_started(t);
+    fut_unlock(&p->lock);
+}
+
+static void cancel_one(struct fut_process_pool *p, struct fut_task *t) {
+    if (fut_future_cancel(&t->future)) p->counts.cancelled++;
+    fut_task_drop(t);
+}
+
+/* Under the lock: cancels all that has not started, in the order of submission per worker. */
 static void cancel_pending(struct fut_process_pool *p) {
-    for (struct fut_task *t; (t = fut_queue_pop(&p->queue));) {
-        if (fut_future_cancel(&t->future)) p->counts.cancelled++;
-        fut_task_drop(t);
-    }
-    for (int i = 0; i < p->options.max_workers; i++) {
+    for (int i = 0; i < p->nlinks; i++) {
         struct fut_process_link *link = &p->links[i];
         for (uint64_t seq = link->first; seq < link->next; seq++) {
-            struct fut_task *t = *fut_link_task(link, seq);
-            if (!t || t->withdrawn || !fut_claim_take(link->slot, seq, FUT_CLAIM_WITHDRAWN))
-                continue;
-            t->withdrawn = true;
-            fut_future_unstart(&t->future);
-            if (fut_future_cancel(&t->future)) p->counts.cancelled++;
+            struct fut_task *t = fut_process_take_back(p, link, seq);
+            if (t) cancel_one(p, t);
         }
-        if (link->state != FUT_LINK_FREE) fut_process_skip_withdrawn(link);
     }
+    for (struct fut_task *t; (t = fut_queue_pop(&p->queue));) cancel_one(p, t);
 }
 
 static void pool_close(struct fut_executor *ex, bool cancel) {
@@ -79,7 +102,7 @@ static void pool_close(struct fut_executor *ex, bool cancel) {
     if (cancel) cancel_pending(p);
     fut_process_dispatch(p);
     fut_unlock(&p->lock);
-    fut_bell_ring(&p->shared->doorbell);
+    fut_bell_ring(fut_process_doorbell(&p->shared)); /* the last one out is the collector */
 }
 
 static void pool_kill(struct fut_executor *ex, int signal) {
@@ -87,10 +110,11 @@ static void pool_kill(struct fut_executor *ex, int signal) {
     fut_lock(&p->lock);
     p->closed = p->killed = true;
     cancel_pending(p);
-    for (int i = 0; i < p->options.max_workers; i++)
-        if (p->links[i].state != FUT_LINK_FREE) fut_zygote_signal(&p->zygote, i, signal);
+    for (int i = 0; i < p->nlinks; i++)
+        if (p->links[i].state != FUT_LINK_FREE) p->links[i].signal = signal;
+    fut_process_dispatch(p);
     fut_unlock(&p->lock);
-    fut_bell_ring(&p->shared->doorbell);
+    fut_bell_ring(fut_process_doorbell(&p->shared));
 }
 
 static struct fut_future *pool_stopped(struct fut_executor *ex) {
@@ -109,20 +133,15 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
     struct fut_process_pool *p = pool_of(ex);
     fut_lock(&p->lock);
     *out = p->counts;
-    out->pending = p->queue.length;
-    for (int i = 0; i < p->options.max_workers; i++) {
+    out->workers = (size_t)p->nworkers;
+    for (int i = 0; i < p->nlinks; i++) {
         struct fut_process_link *link = &p->links[i];
-        if (link->state == FUT_LINK_FREE) continue;
-        out->workers++;
-        unsigned load = 0;
-        for (uint64_t seq = link->first; seq < link->next; seq++) {
-            const struct fut_task *t = *fut_link_task(link, seq);
-            load += t && !t->withdrawn;
-        }
-        out->idle += load == 0;
-        out->running += load > 0;
-        out->pending += load > 0 ? load - 1 : 0;
+        out->running += link->load > 0 && fut_claim_started(link->slot, link->first);
     }
+    out->idle = out->workers - out->running;
+    out->pending = p->queue.length + p->window - out->running;
+    out->wait = fut_histogram_read(&p->wait);
+    out->run = fut_histogram_read(&p->run);
     fut_unlock(&p->lock);
 }
 
@@ -137,6 +156,7 @@ static char *pool_broken(struct fut_executor *ex) {
 static const struct fut_executor_ops process_pool_ops = {
     .submit = pool_submit,
     .cancel = pool_cancel,
+    .look = pool_look,
     .close = pool_close,
     .stopped = pool_stopped,
     .join = pool_join,
@@ -148,13 +168,13 @@ static const struct fut_executor_ops process_pool_ops = {
 static void pool_free(struct fut_object *o) {
     struct fut_process_pool *p = (struct fut_process_pool *)o;
     if (p->links) {
-        for (int i = 0; i < p->options.max_workers; i++) fut_link_deinit(&p->links[i]);
+        for (int i = 0; i < p->nlinks; i++) fut_link_deinit(&p->links[i]);
         if (!p->joined && p->stopped && fut_future_done(p->stopped))
             pthread_detach(p->collector);
     }
     if (p->options.config) p->options.worker->config_free(p->options.config);
     if (p->stopped) fut_future_drop(p->stopped);
-    fut_process_shared_free(p->shared);
+    fut_process_shared_close(&p->shared);
     fut_free(p->links);
     fut_free((char *)p->options.name);
     fut_free(p->why_broken);
@@ -169,7 +189,7 @@ static enum fut_err start(struct fut_process_pool *p) {
     p->child =
         (struct fut_process_child){p->options.worker, p->options.config, p->options.name};
     enum fut_err err =
-        fut_zygote_start(&p->zygote, p->shared, fut_process_child_main, &p->child);
+        fut_zygote_start(&p->zygote, &p->shared, fut_process_child_main, &p->child);
     if (err != FUT_OK) return err;
     fut_executor_hold(&p->executor); /* the collector's */
     err = fut_thread_start(&p->collector, fut_process_collector, p);
@@ -192,17 +212,16 @@ enum fut_err fut_process_pool_new(const struct fut_process_pool_options *options
     p->executor.forks = fut_process_forks();
     fut_lock_init(&p->lock);
     pthread_mutex_init(&p->joining, NULL);
+    fut_cpu_count_cached(); /* reads files at the first call: not later, under the lock */
+    fut_fork_watch();
     p->options = *options;
     p->options.name = fut_strdup(options->name);
     p->stopped = fut_future_new();
     p->links = fut_zalloc((size_t)options->max_workers * sizeof *p->links);
-    p->shared = fut_process_shared_new(options->max_workers);
-    bool has_all = p->options.name && p->stopped && p->links && p->shared;
-    for (int i = 0; has_all && i < options->max_workers; i++) {
-        p->links[i].slot = fut_process_slot(p->shared, i);
-        p->links[i].type = options->worker;
-    }
-    enum fut_err err = has_all ? start(p) : FUT_ENOMEM;
+    bool has_all = p->options.name && p->stopped && p->links;
+    enum fut_err err =
+        has_all ? fut_process_shared_open(&p->shared, options->max_workers) : FUT_ENOMEM;
+    if (err == FUT_OK) err = start(p);
     if (err == FUT_OK)
         *out = &p->executor;
     else

@@ -20,13 +20,14 @@ extern const struct fut_object_type fut_process_pool_type;
 struct fut_process_pool_options {
     int max_workers;
     unsigned max_tasks_per_child; /* 0: no limit */
+    bool has_initializer;         /* `open` runs code of the user's */
     const char *name;             /* of the pool: its workers are <name>_<n>, from 0; copied */
     const struct fut_worker_type *worker;
     void *config; /* of the workers; the pool's from the call on, also when it fails */
 };
 
 /* fut_process_pool_new(options, out): a pool with one count, its zygote and its collector.
- * FUT_ENOMEM; FUT_ELOST when the system gives no process; FUT_ETHREAD. */
+ * FUT_ENOMEM; FUT_EFORK when the system gives no process; FUT_ETHREAD. */
 enum fut_err fut_process_pool_new(const struct fut_process_pool_options *options,
                                   struct fut_executor **out);
 

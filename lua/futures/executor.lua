@@ -10,7 +10,8 @@ local executor = {}
 local Executor = core.Executor.__index -- submit and stats are in csrc/bind/executor.c
 
 -- More than any system gives; a number that is surely a mistake is refused before memory is.
-local MAX_WORKERS = 1 << 20
+local MAX_WORKERS = { ThreadPoolExecutor = 1 << 20, ProcessPoolExecutor = 1 << 15 }
+local MAX_TASKS = 0x7fffffff -- so many of one process that more are the same as no limit
 
 -- ---- views ----
 
@@ -169,9 +170,10 @@ local function check_pool_options(options, known, name)
             "number or table of options expected, got the module: call it with '.', not ':'", 1)
     end
     options = check.options(options, known, 1, name, 1)
-    if options.max_workers and options.max_workers > MAX_WORKERS then
+    local most = MAX_WORKERS[name]
+    if options.max_workers and options.max_workers > most then
         check.misuse(1, name,
-            ("max_workers: at most %d, got %d"):format(MAX_WORKERS, options.max_workers), 1)
+            ("max_workers: at most %d, got %d"):format(most, options.max_workers), 1)
     end
     return options
 end
@@ -199,7 +201,8 @@ end
 function executor.ProcessPoolExecutor(options)
     options = check_pool_options(options, process_options, "ProcessPoolExecutor")
     return core.process_pool(options.max_workers or core.cpu_count(),
-        next_name("ProcessPoolExecutor"), options.max_tasks_per_child or 0, start_of(options))
+        next_name("ProcessPoolExecutor"), math.min(options.max_tasks_per_child or 0, MAX_TASKS),
+        start_of(options))
 end
 
 return executor

@@ -55,10 +55,56 @@ function proc.pid()
     return file:read("n")
 end
 
+local function slurp(path)
+    local file <close> = io.open(path)
+    return file and file:read("a") or ""
+end
+
+--- The processes that this one, or that of the pid, has forked and not reaped, sorted.
+function proc.children(pid)
+    local list, folder = {}, ("/proc/%s/task"):format(pid or "self")
+    local ok, step, dir = pcall(lfs.dir, folder)
+    while ok do -- any thread may have forked
+        local id = step(dir)
+        if not id then break end
+        for child in slurp(folder .. "/" .. id .. "/children"):gmatch("%d+") do
+            list[#list + 1] = math.tointeger(tonumber(child))
+        end
+    end
+    table.sort(list)
+    return list
+end
+
+--- The helper processes of this process's pools, which fork the workers.
+function proc.zygotes()
+    local list = {}
+    for _, pid in ipairs(proc.children()) do
+        if slurp("/proc/" .. pid .. "/comm") == "futures-zygote\n" then
+            list[#list + 1] = pid
+        end
+    end
+    return list
+end
+
+--- The workers of its pools.
+function proc.workers()
+    local list = {}
+    for _, zygote in ipairs(proc.zygotes()) do
+        table.move(proc.children(zygote), 1, #proc.children(zygote), #list + 1, list)
+    end
+    return list
+end
+
 --- The state letter of a process's main thread: R runs, S sleeps and can be woken by a signal.
 function proc.state(pid)
     local file <close> = io.open(("/proc/%d/task/%d/stat"):format(pid, pid))
     return file and file:read("a"):match("^.*%) (%a)")
+end
+
+--- Has the process ended? Whether its parent has asked how is another matter.
+function proc.gone(pid)
+    local state = proc.state(pid)
+    return state == nil or state == "Z" or state == "X"
 end
 
 return proc

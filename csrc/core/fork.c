@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/fork.h"
+
+#include <pthread.h>
+
+/* A future's lock may be held while a task is freed, never the other way round; no two futures'
+ * locks are ever held by anybody else. So this order is safe. */
+static void before(void) {
+    fut_waiters_fork(true);
+    fut_tasks_fork(true);
+}
+
+static void after(void) {
+    fut_tasks_fork(false);
+    fut_waiters_fork(false);
+}
+
+static void watch(void) {
+    pthread_atfork(before, after, after);
+}
+
+void fut_fork_watch(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* What specs need of POSIX and Lua has not. Errors raise. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+__attribute__((visibility("default"))) int luaopen_spec_posix(lua_State *L);
+
+static int check(lua_State *L, long result, const char *what) {
+    if (result < 0) return luaL_error(L, "%s: %s", what, strerror(errno));
+    lua_pushinteger(L, result);
+    return 1;
+}
+
+/* fork(): 0 in the child, its pid in the parent */
+static int posix_fork(lua_State *L) {
+    return check(L, fork(), "fork");
+}
+
+/* _exit(code): ends this process and nothing else */
+static int posix_exit(lua_State *L) {
+    _exit((int)luaL_checkinteger(L, 1));
+}
+
+static int posix_getpid(lua_State *L) {
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
+/* kill(pid, signal): false when there is no such process */
+static int posix_kill(lua_State *L) {
+    int result = kill((pid_t)luaL_checkinteger(L, 1), (int)luaL_checkinteger(L, 2));
+    if (result < 0 && errno != ESRCH) return check(L, result, "kill");
+    lua_pushboolean(L, result == 0);
+    return 1;
+}
+
+/* waitpid(pid) -> "exited" or "signaled", and the number; nothing without such a child */
+static int posix_waitpid(lua_State *L) {
+    int status;
+    pid_t pid;
+    do {
+        pid = waitpid((pid_t)luaL_checkinteger(L, 1), &status, 0);
+    } while (pid < 0 && errno == EINTR);
+    if (pid < 0) return 0;
+    lua_pushstring(L, WIFSIGNALED(status) ? "signaled" : "exited");
+    lua_pushinteger(L, WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return 2;
+}
+
+static void reap_all(int signal) {
+    int saved = errno;
+    (void)signal;
+    while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    errno = saved;
+}
+
+/* on_sigchld(how): "ignore", "reap" (all that ends, as some programs do) or "default" */
+static int posix_on_sigchld(lua_State *L) {
+    static const char *const names[] = {"default", "ignore", "reap", NULL};
+    void (*const handlers[])(int) = {SIG_DFL, SIG_IGN, reap_all};
+    struct sigaction action = {.sa_handler = handlers[luaL_checkoption(L, 1, NULL, names)]};
+    return check(L, sigaction(SIGCHLD, &action, NULL), "sigaction");
+}
+
+/* limit(what, n): the soft limit of "files" (open descriptors) or "memory" (bytes of address
+ * space); gives the one before, -1 for none */
+static int posix_limit(lua_State *L) {
+    static const char *const names[] = {"files", "memory", NULL};
+    const int resources[] = {RLIMIT_NOFILE, RLIMIT_AS};
+    int resource = resources[luaL_checkoption(L, 1, NULL, names)];
+    struct rlimit limit;
+    getrlimit(resource, &limit);
+    lua_Integer before = (lua_Integer)limit.rlim_cur;
+    limit.rlim_cur = (rlim_t)luaL_checkinteger(L, 2);
+    check(L, setrlimit(resource, &limit), "setrlimit");
+    lua_pushinteger(L, before);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"fork", posix_fork},       {"_exit", posix_exit},
+    {"getpid", posix_getpid},   {"kill", posix_kill},
+    {"waitpid", posix_waitpid}, {"on_sigchld", posix_on_sigchld},
+    {"limit", posix_limit},     {NULL, NULL},
+};
+
+int luaopen_spec_posix(lua_State *L) {
+    luaL_newlib(L, functions);
+    return 1;
+}
