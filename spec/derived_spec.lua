@@ -267,3 +267,123 @@ describe("attempts", function()
         assert.is_false(pcall(f.attempts))
     end)
 end)
+
+describe("A bare future that nobody can set any more", function()
+    -- How many of the futures that `make` gives are still there?
+    local function left(n, make)
+        local weak = setmetatable({}, { __mode = "k" })
+        for i = 1, n do
+            for _, f in ipairs { make(i) } do weak[f] = true end
+        end
+        for _ = 1, 3 do check.collect() end
+        local count = 0
+        for _ in pairs(weak) do count = count + 1 end
+        return count
+    end
+
+    it("is freed with all that waits for it", function()
+        assert.equal(0, left(10, function()
+            local f, g = futures.Future(), futures.Future()
+            f:add_done_callback(print)
+            f:add_done_callback(print)
+            local a, b = f:next(print):next(print), futures.all { f, g }
+            return f, g, a, b, futures.any { a, b }:next(print, print), b:next(print)
+        end))
+        assert.equal(0, futures.poll())
+    end)
+
+    it("is freed when a future follows it", function()
+        assert.equal(0, left(10, function()
+            local inner = futures.Future()
+            return inner, done():next(function() return inner end):next(print)
+        end))
+    end)
+
+    it("is freed with a chain of 100,000 links", function()
+        local n = scale.count(100000)
+        assert.equal(0, left(1, function()
+            local f = futures.Future()
+            local all = { f }
+            for i = 1, n do
+                f = f:next(print)
+                if i % 1000 == 0 then all[#all + 1] = f end
+            end
+            return table.unpack(all)
+        end))
+    end)
+
+    it("is freed in every mode of the collector, and at the end of the state", function()
+        local script = require "spec.support.script"
+        local out = script.output [[
+            local futures = require "futures"
+            for _, mode in ipairs { "generational", "incremental" } do
+                collectgarbage(mode)
+                local weak = setmetatable({}, { __mode = "k" })
+                for i = 1, 10000 do
+                    local f = futures.Future()
+                    weak[futures.all { f:next(print), f }] = true
+                end
+                for _ = 1, 3 do collectgarbage() end
+                print(next(weak))
+            end
+            local kept = futures.Future():next(print)
+            futures.Future():next(print)
+            local ring = futures.Future()
+            setmetatable({ ring }, { __gc = function(t) t[1]:next(print) end })
+        ]]
+        assert.equal("nil\nnil\n", out)
+    end)
+
+    it("stays while what waits for it is there, or its callbacks are due", function()
+        local weak = setmetatable({}, { __mode = "k" })
+        local ran = 0
+        local d
+        do
+            local f, g = futures.Future(), futures.Future()
+            weak[f] = "f"
+            d = f:next(print)
+            g:add_done_callback(function() ran = ran + 1 end)
+            g:set_result()
+        end
+        for _ = 1, 3 do check.collect() end
+        assert.equal("f", select(2, next(weak)))
+        assert.equal(1, futures.poll())
+        assert.equal(1, ran)
+        d:cancel()
+        for _ = 1, 3 do check.collect() end
+        assert.is_nil(next(weak))
+    end)
+
+    it("stays while another state may set it", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local hold <close> = gate.hold(ex)
+        local got
+        do
+            local f = futures.Future()
+            f:next(function(x) got = x end)
+            ex:submit(function(there) there:set_result("from there") end, f)
+        end
+        for _ = 1, 3 do check.collect() end
+        hold:open()
+        check.eventually("the callback", function()
+            futures.poll()
+            return got
+        end)
+        assert.equal("from there", got)
+    end)
+
+    it("may still be set by a finalizer of the same round", function()
+        local got = {}
+        for i = 1, 10 do
+            local function break_it(promise) promise.f:set_exception("broken") end
+            local promise = setmetatable({}, { __gc = break_it })
+            promise.f = futures.Future()
+            promise.f:add_done_callback(function(f) got[#got + 1] = f:exception() end)
+            promise.f:next(print):next(print, function(err) got[#got + 1] = err .. i end)
+        end
+        for _ = 1, 3 do check.collect() end
+        futures.poll()
+        assert.equal(20, #got)
+        assert.equal("broken", got[1])
+    end)
+end)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/callback.h"
 
-/* The registry key of the table that anchors callbacks: light userdata -> userdata. */
+#include "bind/bare.h"
+
+/* The registry key of the table that anchors callbacks: address -> userdata, or false while the
+ * handle of the future keeps it. So there is an entry when it is to be anchored later, which
+ * must not fail. */
 static const char anchor_key;
 
 static void push_anchors(lua_State *L) {
@@ -21,10 +25,16 @@ struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n
     c->failed = failed;
     lua_insert(L, -n - 1);
     for (int i = n; i >= 1; i--) lua_setiuservalue(L, -i - 1, i);
+    int index = lua_gettop(L);
+    lua_getiuservalue(L, index, FUT_CALLBACK_FUTURE);
+    bool kept = fut_bare_keep(L, index + 1, index);
     push_anchors(L);
-    lua_pushvalue(L, -2);
+    if (kept)
+        lua_pushboolean(L, false);
+    else
+        lua_pushvalue(L, index);
     lua_rawsetp(L, -2, c); /* the last call that may raise */
-    lua_pop(L, 1);
+    lua_settop(L, index);
     c->next = home->callbacks;
     c->back = &home->callbacks;
     if (c->next) c->next->back = &c->next;
@@ -40,17 +50,34 @@ static void unlink_callback(struct fut_callback *c) {
     c->back = NULL;
 }
 
-/* Assigning nil to a field that exists needs no memory. */
-static void release(lua_State *L, struct fut_callback *c) {
+/* Pops a value and makes it the entry of c, which has one: that needs no memory. */
+static void set_entry(lua_State *L, const struct fut_callback *c) {
     push_anchors(L);
-    lua_pushnil(L);
+    lua_insert(L, -2);
     lua_rawsetp(L, -2, c);
     lua_pop(L, 1);
+}
+
+static void release(lua_State *L, struct fut_callback *c) {
+    lua_pushnil(L);
+    set_entry(L, c);
     unlink_callback(c);
 }
 
-void fut_callback_drop(lua_State *L, struct fut_callback *c) {
-    if (c->back) release(L, c);
+void fut_callback_drop(lua_State *L, int index) {
+    struct fut_callback *c = lua_touserdata(L, index);
+    if (!c->back) return;
+    lua_getiuservalue(L, index, FUT_CALLBACK_FUTURE);
+    fut_bare_forget(L, lua_gettop(L), c);
+    lua_pop(L, 1);
+    release(L, c);
+}
+
+void fut_callback_anchor(lua_State *L, int index) {
+    struct fut_callback *c = lua_touserdata(L, index);
+    if (!c->back) return; /* memory ran out when it was added */
+    lua_pushvalue(L, index);
+    set_entry(L, c);
 }
 
 int fut_callback_run(lua_State *L) {

@@ -2,8 +2,9 @@
 /* fut_callback: a Lua function to be called when a future is done, in the state that added it,
  * at one of its safe points.
  *
- * OWNERSHIP: a userdata, anchored in a table of the registry until it ran or was dropped; its
- * user values are the function and its arguments. */
+ * OWNERSHIP: a userdata whose user values are the function and its arguments. Until it ran or
+ * was dropped it has an entry in a table of the registry, which keeps it, unless the handle of
+ * its future does (bind/bare.h). */
 #ifndef FUT_BIND_CALLBACK_H
 #define FUT_BIND_CALLBACK_H
 
@@ -33,8 +34,13 @@ enum { FUT_CALLBACK_FUNCTION = 1, FUT_CALLBACK_FUTURE, FUT_CALLBACK_MORE };
 struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
                                       struct fut_future *future, fut_callback_failed *failed);
 
-/* fut_callback_drop(L, c): it will not be called. Again, or after it ran: nothing. */
-void fut_callback_drop(lua_State *L, struct fut_callback *c);
+/* fut_callback_drop(L, index): it will not be called. Again, or after it ran: nothing. Needs no
+ * memory. */
+void fut_callback_drop(lua_State *L, int index);
+
+/* fut_callback_anchor(L, index): for bind/bare.c: from now on the registry keeps the callback
+ * at index. Needs no memory. */
+void fut_callback_anchor(lua_State *L, int index);
 
 /* fut_callback_run(L): for home.c, as a C function in a protected call; argument 1: a light
  * userdata, a struct fut_callback_call of the first callback in the inbox. Takes it from there

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/error.h"
 #include "bind/future.h"
@@ -27,13 +28,13 @@ void fut_derive_unlink(lua_State *L, int index) {
         return;
     }
     if (lua_rawlen(L, -1) > 0) {
-        fut_callback_drop(L, lua_touserdata(L, -1));
+        fut_callback_drop(L, lua_gettop(L));
     } else {
         lua_getiuservalue(L, -1, 1);
         lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
         for (lua_Integer i = 1; i <= n; i++) {
             lua_rawgeti(L, -1, i);
-            fut_callback_drop(L, lua_touserdata(L, -1));
+            fut_callback_drop(L, lua_gettop(L));
             lua_pop(L, 1);
         }
         lua_pop(L, 1);
@@ -107,11 +108,12 @@ static void step_failed(lua_State *L, int callback) {
     lua_insert(L, -2);
     lua_pushboolean(L, false);
     lua_pushvalue(L, error);
-    if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
+    if (h->future && lua_pcall(L, 3, 0, 0) != LUA_OK) {
         struct fut_outcome o = {0};
+        lua_getiuservalue(L, callback, DERIVED);
+        fut_bare_entrust(L, lua_gettop(L));
         fut_outcome_fail(&o, FUT_ENOMEM, NULL);
         fut_future_settle(h->future, &o);
-        lua_pop(L, 1);
     }
     if (fut_interrupt_raised(L, error)) lua_error(L);
     lua_settop(L, error - 1);

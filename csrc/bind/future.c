@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/derive.h"
 #include "bind/error.h"
@@ -269,6 +270,7 @@ static int future_traceback(lua_State *L) {
 static int future_cancel(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
+    if (!t) fut_bare_entrust(L, 1);
     bool cancelled = t ? fut_task_cancel(t) : fut_future_cancel(f);
     if (cancelled) fut_derive_unlink(L, 1);
     cancelled = cancelled || fut_future_state(f) == FUT_CANCELLED;
@@ -352,7 +354,8 @@ static int future_tostring(lua_State *L) {
 static int future_gc(lua_State *L) {
     if (!fut_home_is(L, 1, FUT_UP_FUTURE)) luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
     struct fut_future_handle *h = lua_touserdata(L, 1);
-    if (h->future) fut_future_drop(h->future);
+    if (!h->future || (!fut_task_of(h->future) && fut_bare_gc(L, fut_home_of(L)))) return 0;
+    fut_future_drop(h->future);
     h->future = NULL;
     return 0;
 }

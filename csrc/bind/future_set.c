@@ -4,6 +4,7 @@
  * task). */
 #include <lauxlib.h>
 
+#include "bind/bare.h"
 #include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/future.h"
@@ -23,6 +24,7 @@ static const char *encode_kept(lua_State *L, struct fut_payload *payload, int fi
 void fut_future_encode_local(lua_State *L, int index) {
     index = lua_absindex(L, index);
     struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    fut_bare_entrust(L, index);
     bool was_shared = atomic_exchange_explicit(&f->shared, true, memory_order_relaxed);
     if (was_shared || !fut_future_done(f) || f->outcome.kind != FUT_OUTCOME_LOCAL) return;
     /* Only this state knows it so far, so nobody reads the outcome that grows its payload
@@ -48,6 +50,7 @@ bool fut_future_settle_kept(lua_State *L, int index, bool failed, int n) {
         if (why) o.text = fut_strdup(why);
     }
     fut_future_keep(L, index, n);
+    fut_bare_entrust(L, index);
     if (fut_future_settle(f, &o)) return true;
     /* The outcome that stands is decoded when it is asked for. */
     fut_outcome_deinit(&o);
@@ -74,6 +77,7 @@ static int set(lua_State *L, bool failed) {
         const char *why = encode_kept(L, &o.payload, 2, n, failed);
         if (why) return fut_error_raise(L, "TransferError", "%s", why);
     }
+    fut_bare_entrust(L, 1);
     if (!fut_future_settle(f, &o)) { /* another state was quicker */
         fut_outcome_deinit(&o);
         return fut_error_raise(L, "InvalidStateError", "the future is done already");

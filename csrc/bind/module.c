@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "bind/bare.h"
 #include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/executor.h"
@@ -110,9 +111,7 @@ static int futures_worker(lua_State *L) {
 
 /* Future(): a bare one. */
 static int futures_future(lua_State *L) {
-    struct fut_future_handle *h = fut_future_handle_new(L);
-    h->future = fut_future_new();
-    if (!h->future) return luaL_error(L, "not enough memory");
+    fut_bare_new(L);
     return 1;
 }
 
