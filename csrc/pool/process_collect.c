@@ -82,6 +82,9 @@ void *fut_process_collector(void *arg) {
         if (waits && !over) wait_for_ring(p, seen, dormant);
     }
     fut_zygote_stop(&p->zygote);
+    fut_lock(&p->lock); /* a handle or a future may keep the pool for long: not its memory */
+    fut_process_shared_close(&p->shared);
+    fut_unlock(&p->lock);
     struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
     fut_future_settle(p->stopped, &none);
     fut_executor_drop(&p->executor);

@@ -11,12 +11,10 @@ static struct fut_process_pool *pool_of(struct fut_executor *ex) {
     return (struct fut_process_pool *)ex;
 }
 
-/* Under the lock, at its end: who made work wakes a collector that sleeps for ever. */
-static void unlock_and_wake(struct fut_process_pool *p) {
-    bool dormant = p->dormant;
+/* Under the lock: the collector is to look, unless it has ended. */
+static void wake_collector(struct fut_process_pool *p) {
+    if (p->shared.memory) fut_bell_ring(fut_process_doorbell(&p->shared));
     p->dormant = false;
-    fut_unlock(&p->lock);
-    if (dormant) fut_bell_ring(fut_process_doorbell(&p->shared));
 }
 
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
@@ -36,7 +34,8 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
         if (makes_way) fut_process_make_way(p);
         fut_process_dispatch(p);
     }
-    unlock_and_wake(p);
+    if (p->dormant) wake_collector(p); /* else it is told by a worker, or looks by itself */
+    fut_unlock(&p->lock);
     return err;
 }
 
@@ -101,8 +100,8 @@ static void pool_close(struct fut_executor *ex, bool cancel) {
     p->closed = true;
     if (cancel) cancel_pending(p);
     fut_process_dispatch(p);
+    wake_collector(p); /* it is the last one out */
     fut_unlock(&p->lock);
-    fut_bell_ring(fut_process_doorbell(&p->shared)); /* the last one out is the collector */
 }
 
 static void pool_kill(struct fut_executor *ex, int signal) {
@@ -113,8 +112,8 @@ static void pool_kill(struct fut_executor *ex, int signal) {
     for (int i = 0; i < p->nlinks; i++)
         if (p->links[i].state != FUT_LINK_FREE) p->links[i].signal = signal;
     fut_process_dispatch(p);
+    wake_collector(p);
     fut_unlock(&p->lock);
-    fut_bell_ring(fut_process_doorbell(&p->shared));
 }
 
 static struct fut_future *pool_stopped(struct fut_executor *ex) {

@@ -120,7 +120,7 @@ enum fut_err fut_encoder_function(struct fut_encoder *e, lua_State *L) {
     if (k->kind != FUT_KNOWN_CFUNCTION) return fut_encoder_named(e, L, k);
     if (e->route.process)
         return fut_encoder_refuse(
-            e, L, "C function cannot travel to a process: no loaded module holds it");
+            e, L, "C function cannot travel %s: no loaded module holds it", fut_encoder_way(e));
     lua_CFunction function = lua_tocfunction(L, -1);
     lua_pop(L, 1);
     return fut_encoder_put(e, FUT_TAG_CFUNCTION, &function, sizeof function);

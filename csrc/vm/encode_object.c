@@ -161,7 +161,8 @@ static enum fut_err put_handle(struct fut_encoder *e, lua_State *L,
                                const struct fut_handle_class *c) {
     uint32_t index;
     if (e->route.process)
-        return fut_encoder_refuse(e, L, "%s cannot travel to a process", c->type->name);
+        return fut_encoder_refuse(e, L, "%s cannot travel %s", c->type->name,
+                                  fut_encoder_way(e));
     if (e->route.home && !c->home)
         return fut_encoder_refuse(e, L, "%s cannot travel home", c->type->name);
     enum fut_err err = fut_encoder_ref(e, fut_handle_send(L, -1, c), &index);

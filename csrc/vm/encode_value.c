@@ -270,7 +270,7 @@ static enum fut_err enter_table(struct fut_encoder *e, lua_State *L) {
 
 static enum fut_err enter_light(struct fut_encoder *e, lua_State *L) {
     if (e->route.process)
-        return fut_encoder_refuse(e, L, "light userdata cannot travel to a process");
+        return fut_encoder_refuse(e, L, "light userdata cannot travel %s", fut_encoder_way(e));
     void *address = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return fut_encoder_put(e, FUT_TAG_LIGHT, &address, sizeof address);

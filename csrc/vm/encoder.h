@@ -214,4 +214,9 @@ enum fut_err fut_encoder_refuse(struct fut_encoder *e, lua_State *L, const char 
 enum fut_err fut_encoder_refuse_value(struct fut_encoder *e, lua_State *L, int index,
                                       const char *why);
 
+/* fut_encoder_way(e): where the values go, for messages about processes. */
+static inline const char *fut_encoder_way(const struct fut_encoder *e) {
+    return e->route.home ? "home from a process" : "to a process";
+}
+
 #endif

@@ -60,6 +60,17 @@ local function slurp(path)
     return file and file:read("a") or ""
 end
 
+--- The name of a process as the system knows it; empty when there is none.
+function proc.name(pid)
+    return (slurp("/proc/" .. pid .. "/comm"):gsub("\n", ""))
+end
+
+--- Mappings of this process that it shares with others and that have no file.
+function proc.shared_mappings()
+    local _, count = slurp("/proc/self/maps"):gsub("/dev/zero %(deleted%)", "")
+    return count
+end
+
 --- The processes that this one, or that of the pid, has forked and not reaped, sorted.
 function proc.children(pid)
     local list, folder = {}, ("/proc/%s/task"):format(pid or "self")
@@ -79,7 +90,7 @@ end
 function proc.zygotes()
     local list = {}
     for _, pid in ipairs(proc.children()) do
-        if slurp("/proc/" .. pid .. "/comm") == "futures-zygote\n" then
+        if proc.name(pid) == "futures-zygote" then
             list[#list + 1] = pid
         end
     end

@@ -54,6 +54,11 @@ static int posix_waitpid(lua_State *L) {
     return 2;
 }
 
+/* new_group(): a process group of its own for this process and what it will fork */
+static int posix_new_group(lua_State *L) {
+    return check(L, setpgid(0, 0), "setpgid");
+}
+
 static void reap_all(int signal) {
     int saved = errno;
     (void)signal;
@@ -85,10 +90,15 @@ static int posix_limit(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"fork", posix_fork},       {"_exit", posix_exit},
-    {"getpid", posix_getpid},   {"kill", posix_kill},
-    {"waitpid", posix_waitpid}, {"on_sigchld", posix_on_sigchld},
-    {"limit", posix_limit},     {NULL, NULL},
+    {"fork", posix_fork},
+    {"_exit", posix_exit},
+    {"getpid", posix_getpid},
+    {"kill", posix_kill},
+    {"waitpid", posix_waitpid},
+    {"new_group", posix_new_group},
+    {"on_sigchld", posix_on_sigchld},
+    {"limit", posix_limit},
+    {NULL, NULL},
 };
 
 int luaopen_spec_posix(lua_State *L) {
