@@ -76,6 +76,11 @@ static void push_text(lua_State *L, char *text) {
     lua_pushlstring(L, copy, n);
 }
 
+void fut_error_push_text(lua_State *L, const char *class, char *text) {
+    push_text(L, text);
+    push_object(L, class);
+}
+
 int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err) {
     if (err == FUT_EBROKEN) {
         push_text(L, ex->ops->broken(ex));

@@ -19,6 +19,10 @@ void fut_error_push(lua_State *L, const char *class, const char *format, ...);
 /* fut_error_raise(L, class, format, ...): raises it. */
 int fut_error_raise(lua_State *L, const char *class, const char *format, ...);
 
+/* fut_error_push_text(L, class, text): pushes one with a text from fut_alloc, which it
+ * frees. */
+void fut_error_push_text(lua_State *L, const char *class, char *text);
+
 /* fut_error_raise_submit(L, ex, err): raises why ex did not take a task. */
 int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err);
 

@@ -151,12 +151,12 @@ static bool is_done(void *arg) {
     return true;
 }
 
-static bool wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *what) {
+static enum fut_wait wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *what) {
     struct fut_home *home = fut_home_of(L);
     if (fut_future_done(f)) {
         fut_future_sync(f); /* its callbacks are due, if it has some */
         fut_home_safe_point(home, L);
-        return true;
+        return FUT_WAIT_READY;
     }
     struct fut_task *t = fut_task_of(f);
     if (t && fut_executor_forked(t->executor)) /* nobody would ever settle it here */
@@ -169,21 +169,27 @@ static bool wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *wha
     enum fut_wait end = fut_home_wait(home, L, is_done, f, what);
     fut_watch_stop(&watch);
     fut_waiter_deinit(&waiter);
-    if (end >= FUT_WAIT_INTERRUPTED) fut_home_raise(home, L, end);
+    return end;
+}
+
+static bool wait_or_interrupt(lua_State *L, struct fut_future *f, struct fut_waiting *what) {
+    enum fut_wait end = wait_for(L, f, what);
+    if (end >= FUT_WAIT_INTERRUPTED) fut_home_raise(fut_home_of(L), L, end);
     return end == FUT_WAIT_READY;
 }
 
 bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
     struct fut_waiting what;
     fut_waiting_on(&what, f, deadline);
-    return wait_for(L, f, &what);
+    return wait_or_interrupt(L, f, &what);
 }
 
 bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time deadline) {
     struct fut_waiting what;
     fut_waiting_on(&what, ex->ops->stopped(ex), deadline);
+    what.executor = ex;
     what.helps = true; /* its tasks may wait for tasks of the pool that runs this one */
-    return wait_for(L, ex->ops->stopped(ex), &what);
+    return wait_or_interrupt(L, ex->ops->stopped(ex), &what);
 }
 
 static void push_timeout(lua_State *L) {
@@ -197,21 +203,26 @@ static bool never_ends(lua_State *L, struct fut_future *f, fut_time deadline) {
            !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
 }
 
-/* Waits for the future at 1 as argument 2 of the method `name` says; false when the time is
- * over. */
-static bool wait_as_told(lua_State *L, const char *name) {
+/* Waits for the future at 1 as argument 2 of the method `name` says. */
+static enum fut_wait wait_as_told(lua_State *L, const char *name) {
     struct fut_future *f = fut_future_check(L, 1);
     fut_time deadline = fut_check_timeout(L, 2, 1, name);
     if (never_ends(L, f, deadline))
         fut_error_raise(L, "Error",
                         "a callback cannot wait for what another callback settles; "
                         "in a function for 'next', return the future");
-    return fut_future_wait(L, f, deadline);
+    struct fut_waiting what;
+    fut_waiting_on(&what, f, deadline);
+    enum fut_wait end = wait_for(L, f, &what);
+    if (end == FUT_WAIT_INTERRUPTED) fut_home_raise(fut_home_of(L), L, end);
+    return end;
 }
 
-/* The same, but raises TimeoutError. */
+/* The same, but raises when the future is not done. */
 static void wait_or_raise(lua_State *L, const char *name) {
-    if (wait_as_told(L, name)) return;
+    enum fut_wait end = wait_as_told(L, name);
+    if (end == FUT_WAIT_READY) return;
+    if (end == FUT_WAIT_NEVER) fut_home_raise(fut_home_of(L), L, end);
     push_timeout(L);
     lua_error(L);
 }
@@ -240,8 +251,11 @@ static int future_exception(lua_State *L) {
 static int future_outcome(lua_State *L) {
     bool failed = true;
     int n = 1;
-    if (wait_as_told(L, "outcome"))
+    enum fut_wait end = wait_as_told(L, "outcome");
+    if (end == FUT_WAIT_READY)
         n = fut_future_push_outcome(L, 1, &failed);
+    else if (end == FUT_WAIT_NEVER)
+        fut_home_push_never(fut_home_of(L), L);
     else
         push_timeout(L);
     luaL_checkstack(L, 1, "too many results");

@@ -42,7 +42,8 @@ int fut_future_push_outcome(lua_State *L, int index, bool *failed);
 struct fut_route fut_future_route(const struct fut_future *f);
 
 /* fut_future_wait(L, f, deadline): a safe point, and a wait until f is done; false when the
- * deadline passed first. BLOCKING. Raises only `interrupted!`. */
+ * deadline passed first. BLOCKING. Raises only `interrupted!`, and an Error when the wait could
+ * never end. */
 bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline);
 
 /* fut_future_wait_stopped(L, ex, deadline): likewise until the closed executor has stopped. */

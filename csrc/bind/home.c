@@ -100,6 +100,7 @@ static int home_gc(lua_State *L) {
     fut_waiter_show(&home->inbox, NULL);
     fut_event_close(&home->event);
     fut_waiter_deinit(&home->inbox);
+    fut_free(home->why);
     return 0;
 }
 
@@ -180,11 +181,23 @@ int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     return ran;
 }
 
+static const char left_alone[] = "the wait can never end: all workers of the pool wait for "
+                                 "queued tasks, and no more can be started";
+
+void fut_home_push_never(struct fut_home *home, lua_State *L) {
+    char *why = home->why;
+    home->why = NULL;
+    if (why)
+        fut_error_push_text(L, "Error", why);
+    else
+        fut_error_push(L, "Error", "%s", left_alone);
+}
+
 int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end) {
-    if (end == FUT_WAIT_NEVER)
-        return fut_error_raise(L, "Error",
-                               "the wait can never end: all workers of the pool "
-                               "wait for queued tasks, and no more can be started");
+    if (end == FUT_WAIT_NEVER) {
+        fut_home_push_never(home, L);
+        return lua_error(L);
+    }
     if (fut_interrupt_due(home->main)) return fut_interrupt_raise(L, home->main);
     return luaL_error(L, "interrupted!"); /* a callback has taken the hook */
 }
@@ -232,7 +245,11 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
         what->may_stack = !home->in_callback && fut_lua_worker_can_nest(L);
         enum fut_help help = ex->ops->wait_begin(ex, what);
         if (help == FUT_HELP_RAN) return FUT_WAIT_READY;
-        if (help == FUT_HELP_NEVER) return FUT_WAIT_NEVER;
+        if (help == FUT_HELP_NEVER) {
+            fut_free(home->why); /* of one that nobody raised */
+            home->why = what->why;
+            return FUT_WAIT_NEVER;
+        }
         enum fut_wait end = fut_home_sleep(home, what->deadline);
         again = end == FUT_WAIT_READY && !ready(arg) && fut_waiter_queued(&home->inbox) == 0;
         ex->ops->wait_end(ex, again);

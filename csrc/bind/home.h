@@ -31,6 +31,7 @@ struct fut_home {
     struct fut_spin spin;
     bool in_callback;
     bool closed;
+    char *why; /* the last wait could never end, until it is raised; from fut_alloc */
     struct fut_home_executor *executors;
 };
 
@@ -79,6 +80,9 @@ enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(v
 /* fut_home_sleep(home, deadline): one sleep of such a wait: until something may have changed.
  * READY means no more than that. BLOCKING. */
 enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline);
+
+/* fut_home_push_never(home, L): after FUT_WAIT_NEVER: pushes the Error that says why. */
+void fut_home_push_never(struct fut_home *home, lua_State *L);
 
 /* fut_home_raise(home, L, end): raises why a wait was cut short: `interrupted!` or an
  * Error. */

@@ -34,7 +34,7 @@ void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
 bool fut_watches_shift(struct fut_watches *ws, lua_Integer *number);
 
 /* fut_watches_wait(ws, L, wanted, deadline): waits until so many can be shifted. False when the
- * deadline passed first. BLOCKING, and a safe point. Raises only `interrupted!`. */
+ * deadline passed first. BLOCKING, and a safe point. Raises as fut_future_wait does. */
 bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline);
 
 /* fut_watches_stop(ws): stops all watches. */

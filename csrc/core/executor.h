@@ -27,7 +27,7 @@ struct fut_executor_stats {
 enum fut_help {
     FUT_HELP_SLEEP, /* nothing to do: sleep, then call wait_end */
     FUT_HELP_RAN,   /* a task was run: look again */
-    FUT_HELP_NEVER, /* the wait cannot end: see wait_begin */
+    FUT_HELP_NEVER, /* the wait cannot end: see its `why` */
 };
 
 struct fut_executor_ops {

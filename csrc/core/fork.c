@@ -6,6 +6,7 @@
 /* A future's lock may be held while a task is freed, never the other way round; no two futures'
  * locks are ever held by anybody else. So this order is safe. */
 static void before(void) {
+    fut_sleepers_fork(true); /* its holder takes no other lock */
     fut_waiters_fork(true);
     fut_tasks_fork(true);
 }
@@ -13,10 +14,16 @@ static void before(void) {
 static void after(void) {
     fut_tasks_fork(false);
     fut_waiters_fork(false);
+    fut_sleepers_fork(false);
+}
+
+static void in_child(void) {
+    fut_sleepers_forget();
+    after();
 }
 
 static void watch(void) {
-    pthread_atfork(before, after, after);
+    pthread_atfork(before, after, in_child);
 }
 
 void fut_fork_watch(void) {

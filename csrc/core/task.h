@@ -13,12 +13,14 @@
 #include "core/payload.h"
 
 struct fut_executor;
+struct fut_sleeper;
 
 struct fut_task {
     struct fut_future future; /* first: a task is a future */
     struct fut_executor *executor;
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
+    bool slept; /* it runs, and `sleeper` says where; under the lock of core/sleeper.c */
     union {
         uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
         uint32_t rank;   /* in the heap of a queue; see core/queue.c */
@@ -31,7 +33,10 @@ struct fut_task {
         uint64_t place; /* the number under which it waits at `worker` */
         uint64_t turn;  /* in a queue: among equals the lowest is the next */
     };
-    struct fut_task *up; /* in the heap of a queue, where next and prev are its children */
+    union {
+        struct fut_task *up; /* in the heap of a queue, where next and prev are its children */
+        struct fut_sleeper *sleeper; /* in the graph of waits */
+    };
 };
 
 extern const struct fut_object_type fut_task_type;

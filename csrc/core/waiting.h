@@ -15,6 +15,8 @@
 #include "base/park.h"
 #include "core/future.h"
 
+struct fut_executor;
+
 struct fut_waiting {
     /* each(arg, at): one after the other the futures that are waited for, those that are done
      * may be left out; *at is NULL before the first call; NULL at the end. NULL: something else
@@ -24,11 +26,13 @@ struct fut_waiting {
      * after that. */
     struct fut_future *(*next_pending)(void *arg, bool skip);
     void *arg;
+    struct fut_executor *executor; /* whose end is waited for, or NULL */
     bool helps;     /* a task of a pool may be among them: only then the rest has a meaning */
     bool all;       /* ends when all of them are done, else when one more is */
     bool may_stack; /* the caller can run another task on top of its own */
     fut_time deadline;
     struct fut_parker *parker; /* where the caller sleeps */
+    char *why;                 /* from fut_alloc, the caller's: why it can never end, or NULL */
 };
 
 /* fut_waiting_helps(f): while somebody waits for f he had better help: it is a task, of a pool

@@ -195,6 +195,14 @@ static struct fut_thread_worker *fall_asleep(struct fut_thread_pool *p,
     return fut_thread_next_or_spare(p);
 }
 
+/* In the graph of waits, where those with a deadline are not. */
+static bool begin_sleep(struct fut_thread_worker *w, struct fut_waiting *wait) {
+    w->asleep = wait->deadline == FUT_NEVER;
+    if (!w->asleep) return true;
+    w->asleep = fut_sleeper_begin(&w->sleeper, wait, &wait->why);
+    return w->asleep;
+}
+
 enum fut_help fut_thread_wait_begin(struct fut_executor *ex, struct fut_waiting *wait) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     struct fut_thread_worker *w = self;
@@ -224,6 +232,10 @@ enum fut_help fut_thread_wait_begin(struct fut_executor *ex, struct fut_waiting 
     }
     fut_unlock(&p->lock);
     fut_thread_wake(other);
+    if (help == FUT_HELP_SLEEP && !begin_sleep(w, wait)) {
+        fut_thread_wait_end(ex, false);
+        help = FUT_HELP_NEVER;
+    }
     if (!t) return help;
     bool foreign = t != wanted;
     w->foreign += foreign;
@@ -236,6 +248,8 @@ void fut_thread_wait_end(struct fut_executor *ex, bool again) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     struct fut_thread_worker *w = self, *other = NULL;
     if (!w->waiting) return;
+    if (w->asleep) fut_sleeper_end(&w->sleeper);
+    w->asleep = false;
     fut_lock(&p->lock);
     unlink_waiter(p, w);
     if (w->called && !again) { /* it goes on with its own: somebody else must come */

@@ -16,6 +16,7 @@
 #include "base/park.h"
 #include "base/spin.h"
 #include "core/queue.h"
+#include "core/sleeper.h"
 #include "pool/thread_pool.h"
 
 struct fut_thread_worker {
@@ -26,10 +27,12 @@ struct fut_thread_worker {
     struct fut_waiting *waiting;             /* for what; NULL when it does not */
     struct fut_thread_worker *older, *newer; /* in pool->waiters */
     bool called;  /* woken to look at the queue; counted in pool->coming */
+    bool asleep;  /* told to the graph of waits; its thread's */
     bool resting; /* in pool->resting */
     bool leaving; /* counted in pool->nleaving; its thread's */
     int foreign;  /* tasks on top of others that do not wait for them; its thread's */
     struct fut_worker *inside;
+    struct fut_sleeper sleeper;
     struct fut_parker parker;
     pthread_t thread;
     int id;

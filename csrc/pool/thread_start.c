@@ -102,6 +102,7 @@ static struct fut_thread_worker *reserve_worker(struct fut_thread_pool *p) {
     struct fut_thread_worker *w = fut_zalloc(sizeof *w + name_size);
     if (!w) return NULL;
     w->pool = p;
+    w->sleeper.executor = &p->executor;
     fut_parker_init(&w->parker);
     w->id = ++p->started;
     snprintf(w->name, name_size, "%s_%d", p->options.name_prefix, w->id - 1);

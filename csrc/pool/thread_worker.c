@@ -65,7 +65,10 @@ void fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, stru
     fut_task_count_attempt(t);
     struct fut_outcome outcome = {0};
     fut_time begun = fut_now();
+    struct fut_frame frame;
+    fut_sleeper_enter(&w->sleeper, &frame, t);
     p->options.worker->run(w->inside, &t->call, &outcome);
+    fut_sleeper_leave(&w->sleeper);
     fut_time ended = fut_now();
     fut_histogram_add(&w->wait, begun - t->future.done_at);
     fut_histogram_add(&w->run, ended - begun);

@@ -83,6 +83,27 @@ static int missing_loader(lua_State *L) {
     return luaL_error(L, "%s", lua_tostring(L, lua_upvalueindex(1)));
 }
 
+/* The coroutine of the task that runs. */
+static lua_State *state_of_run(const struct fut_worker *w) {
+    return w->depth > 1 ? w->levels[w->depth - 2] : w->L;
+}
+
+/* coroutine.running: the coroutine of a task on top of another one is its main one. */
+static int running(lua_State *L) {
+    const struct fut_worker *w = lua_touserdata(L, lua_upvalueindex(1));
+    bool is_main = lua_pushthread(L) == 1;
+    lua_pushboolean(L, is_main || L == state_of_run(w));
+    return 2;
+}
+
+static void set_running(lua_State *L, struct fut_worker *w) {
+    lua_getglobal(L, "coroutine");
+    lua_pushlightuserdata(L, w);
+    lua_pushcclosure(L, running, 1);
+    lua_setfield(L, -2, "running");
+    lua_pop(L, 1);
+}
+
 static void set_preload(lua_State *L, int loaders) {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (lua_pushnil(L); lua_next(L, loaders);) {
@@ -102,7 +123,10 @@ static int boot(lua_State *L) {
     lua_getglobal(L, "os");
     lua_pushcfunction(L, w->process ? exit_process : refuse_exit);
     lua_setfield(L, -2, "exit");
-    if (w->process) seed_random(L);
+    if (w->process)
+        seed_random(L);
+    else
+        set_running(L, w);
     struct fut_decoder d;
     int n, first = lua_gettop(L) + 1;
     fut_decoder_init(&d, &w->config->boot, (struct fut_route){0});
@@ -235,8 +259,8 @@ bool fut_lua_worker_can_nest(lua_State *L) {
 
 static void worker_run(struct fut_worker *w, const struct fut_payload *call,
                        struct fut_outcome *out) {
-    lua_State *L = w->depth == 0 ? w->L : w->levels[w->depth - 1];
     w->depth++;
+    lua_State *L = state_of_run(w);
     fut_run(L, call, w->process, out);
     w->depth--;
     if (w->depth >= LEVELS_KEPT) drop_level(w, L);
