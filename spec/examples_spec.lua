@@ -100,6 +100,14 @@ local cases = {
             end
         end,
     },
+    backpressure = {
+        args = { "60", "4" },
+        look = function(out)
+            check.contains("60 lines read, 60 written; the best is 34: " .. ("lua"):rep(7), out)
+            local most = tonumber(out:match("never more than (%d) in the queue"))
+            assert.is_true(most <= 4)
+        end,
+    },
     map = {
         look = function(out)
             assert.matches("^Lua Lua Lua\n", out)

@@ -89,6 +89,8 @@ int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err e
     }
     if (err == FUT_ECLOSED)
         return fut_error_raise(L, "Error", "cannot schedule new futures after shutdown");
+    if (err == FUT_EFULL)
+        return fut_error_raise(L, "QueueFullError", "as many tasks wait as max_pending allows");
     if (err == FUT_ENOMEM) return luaL_error(L, "not enough memory");
     return fut_error_raise(L, "Error", "%s", fut_err_text(err));
 }

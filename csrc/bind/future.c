@@ -192,6 +192,13 @@ bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time dea
     return wait_or_interrupt(L, ex->ops->stopped(ex), &what);
 }
 
+bool fut_future_wait_room(lua_State *L, struct fut_future *room, fut_time deadline) {
+    struct fut_waiting what;
+    fut_waiting_on(&what, room, deadline);
+    what.helps = true; /* it may be in the queue of the pool that runs this one */
+    return wait_or_interrupt(L, room, &what);
+}
+
 static void push_timeout(lua_State *L) {
     fut_error_push(L, "TimeoutError", "1 (of 1) futures unfinished");
 }

@@ -49,6 +49,9 @@ bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline);
 /* fut_future_wait_stopped(L, ex, deadline): likewise until the closed executor has stopped. */
 bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time deadline);
 
+/* fut_future_wait_room(L, room, deadline): likewise for room in a queue: see core/bound.h. */
+bool fut_future_wait_room(lua_State *L, struct fut_future *room, fut_time deadline);
+
 /* fut_future_keep(L, index, n): keeps the n values at the top, which it pops, as the outcome in
  * the user value of the handle at index. */
 void fut_future_keep(lua_State *L, int index, int n);

@@ -137,8 +137,7 @@ static int map_chunk(lua_State *L) {
     h->future = &t->future;
     lua_Integer n = pack(L, m, 3, 6, size, ex->process, &t->call);
     if (n == 0) return 0;
-    enum fut_err err = fut_executor_submit(ex, &t, 1);
-    if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
+    fut_submit(L, ex, t);
     lua_settop(L, 7); /* the handle */
     lua_pushinteger(L, n);
     return 2;

@@ -106,16 +106,18 @@ static int own(lua_State *L, struct fut_executor_handle *h, int index, enum fut_
     return 1;
 }
 
-/* thread_pool(max_workers, name_prefix [, initializer, initargs...]): the arguments were
- * checked in Lua. */
+/* thread_pool(max_workers, name_prefix, max_pending, refuses [, initializer, initargs...]): the
+ * arguments were checked in Lua. */
 static int new_thread_pool(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
     int top = lua_gettop(L);
     struct fut_executor_handle *h = fut_executor_handle_new(L);
-    struct fut_lua_config **config = make_config(L, 3, top - 2);
+    struct fut_lua_config **config = make_config(L, 5, top - 4);
     struct fut_thread_pool_options options = {
         .max_workers = (int)luaL_checkinteger(L, 1),
         .name_prefix = luaL_checkstring(L, 2),
+        .max_pending = (size_t)luaL_checkinteger(L, 3),
+        .refuses = lua_toboolean(L, 4),
         .worker = &fut_lua_worker_type,
         .config = *config,
     };

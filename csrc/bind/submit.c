@@ -101,6 +101,21 @@ static void encode_call(lua_State *L, int first, int n, bool process, struct fut
     lua_error(L);
 }
 
+/* Waits until another try is worth it. */
+static void wait_for_room(lua_State *L, struct fut_executor *ex) {
+    struct fut_future_handle *h = fut_future_handle_new(L); /* who owns the future */
+    enum fut_err err = ex->ops->room(ex, &h->future);
+    if (err != FUT_OK) fut_error_raise_submit(L, ex, err);
+    if (h->future) fut_future_wait_room(L, h->future, FUT_NEVER);
+    lua_pop(L, 1);
+}
+
+void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t) {
+    enum fut_err err;
+    while ((err = fut_executor_submit(ex, &t, 1)) == FUT_EFULL) wait_for_room(L, ex);
+    if (err != FUT_OK) fut_error_raise_submit(L, ex, err);
+}
+
 /* Submits the function at stack index `first` with the arguments behind it. */
 static int submit(lua_State *L, struct fut_task_options *options, int first) {
     struct fut_executor *ex = fut_executor_check(L, 1);
@@ -111,8 +126,7 @@ static int submit(lua_State *L, struct fut_task_options *options, int first) {
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
     encode_call(L, first, top - first + 1, ex->process, &t->call);
-    enum fut_err err = fut_executor_submit(ex, &t, 1);
-    if (err != FUT_OK) return fut_error_raise_submit(L, ex, err);
+    fut_submit(L, ex, t);
     lua_settop(L, top + 1); /* the handle */
     return 1;
 }

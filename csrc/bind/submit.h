@@ -8,11 +8,16 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "core/options.h"
+#include "core/executor.h"
 
 /* fut_submit_options(L, index): the options of the userdata at index, not counted; NULL for
  * nil. */
 struct fut_task_options *fut_submit_options(lua_State *L, int index);
+
+/* fut_submit(L, ex, t): gives the task, which a handle on the stack owns, to the executor. If
+ * that is full it waits for room, a wait like any other, or raises QueueFullError. Raises what
+ * keeps the executor from taking it. */
+void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t);
 
 /* fut_submit_open(L): adds `task_options` to the module table at the top: task_options(checked
  * table) -> userdata. */

@@ -33,8 +33,13 @@ enum fut_help {
 struct fut_executor_ops {
     /* Takes n pending tasks, all or none; on success a count of each is the executor's (the
      * caller keeps its own). One lock and as few wake-ups as will do. FUT_ECLOSED, FUT_EBROKEN,
-     * FUT_ETHREAD when there is no worker and none can be started. */
+     * FUT_ETHREAD when there is no worker and none can be started; FUT_EFULL. */
     enum fut_err (*submit)(struct fut_executor *ex, struct fut_task **tasks, size_t n);
+
+    /* After FUT_EFULL: the future that is done when another try is worth it, with a count for
+     * the caller; NULL in *out when it is at once. FUT_EFULL: the executor is one that refuses
+     * what it has no room for; FUT_ENOMEM. */
+    enum fut_err (*room)(struct fut_executor *ex, struct fut_future **out);
 
     /* Cancels a task that no worker has taken: its future is cancelled, the executor's count
      * dropped. False when it is too late. */

@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/park.h"
 #include "base/spin.h"
+#include "core/bound.h"
 #include "core/queue.h"
 #include "core/sleeper.h"
 #include "pool/thread_pool.h"
@@ -47,6 +48,7 @@ struct fut_thread_pool {
     pthread_mutex_t joining; /* held while threads are joined; not a lock: that takes a while */
     struct fut_lock lock;    /* guards all that follows, but for the atomics' readers */
     struct fut_queue queue;
+    struct fut_bound bound;            /* of the queue */
     atomic_int submitter_cpu;          /* where the last submit ran */
     atomic_size_t pending;             /* queue.length for those who spin without the lock */
     struct fut_thread_worker *workers; /* all that were started and not joined */
@@ -78,9 +80,10 @@ static inline struct fut_thread_pool *fut_thread_pool_of(struct fut_executor *ex
 }
 
 /* fut_thread_set_pending(p): under the lock, after each change of the queue: tells those who
- * spin without it. */
+ * spin without it, and those who wait for room in it. */
 static inline void fut_thread_set_pending(struct fut_thread_pool *p) {
     atomic_store_explicit(&p->pending, p->queue.length, memory_order_relaxed);
+    fut_bound_tell(&p->bound, p->queue.length);
 }
 
 /* fut_thread_next_to_wake(p): under the lock: the sleeper to be woken, when there is work and

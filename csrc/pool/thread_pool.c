@@ -34,6 +34,7 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     fut_lock(&p->lock);
     atomic_store_explicit(&p->submitter_cpu, fut_cpu_current(), memory_order_relaxed);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
+    if (err == FUT_OK && !fut_bound_has_room(&p->bound, p->queue.length, n)) err = FUT_EFULL;
     if (err == FUT_OK) {
         for (size_t i = 0; i < n; i++) {
             tasks[i]->future.done_at = now;
@@ -51,6 +52,24 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     struct fut_thread_worker *sleeper = fut_thread_next_to_wake(p);
     fut_unlock(&p->lock);
     fut_thread_wake(sleeper);
+    return err;
+}
+
+/* Under the lock: are workers on their way to the queue? Then it is not full for long. */
+static bool is_about_to_take(struct fut_thread_pool *p) {
+    return atomic_load_explicit(&p->available, memory_order_relaxed) > 0;
+}
+
+static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) {
+    struct fut_thread_pool *p = fut_thread_pool_of(ex);
+    enum fut_err err = FUT_OK;
+    *out = NULL;
+    fut_lock(&p->lock);
+    bool worth_a_try = p->closed || fut_bound_has_room(&p->bound, p->queue.length, 1);
+    if (!worth_a_try)
+        err = p->bound.refuses && !is_about_to_take(p) ? FUT_EFULL
+                                                       : fut_bound_wait(&p->bound, out);
+    fut_unlock(&p->lock);
     return err;
 }
 
@@ -152,6 +171,7 @@ static char *pool_broken(struct fut_executor *ex) {
 
 static const struct fut_executor_ops thread_pool_ops = {
     .submit = pool_submit,
+    .room = pool_room,
     .cancel = pool_cancel,
     .close = pool_close,
     .stopped = pool_stopped,
@@ -200,6 +220,7 @@ enum fut_err fut_thread_pool_new(const struct fut_thread_pool_options *options,
     pthread_mutex_init(&p->joining, NULL);
     fut_cpu_count_cached(); /* reads files at the first call: not later, under the lock */
     p->options = *options;
+    p->bound = (struct fut_bound){.max = options->max_pending, .refuses = options->refuses};
     p->options.name_prefix = fut_strdup(options->name_prefix);
     p->stopped = fut_future_new();
     if (!p->options.name_prefix || !p->stopped) {

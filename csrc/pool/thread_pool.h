@@ -23,6 +23,8 @@ extern const struct fut_object_type fut_thread_pool_type;
 
 struct fut_thread_pool_options {
     int max_workers;
+    size_t max_pending;      /* tasks that may wait in the queue; 0: no limit */
+    bool refuses;            /* what finds the queue full; else the submitter waits */
     const char *name_prefix; /* of the threads: <prefix>_<n>, from 0; copied */
     const struct fut_worker_type *worker;
     void *config; /* of the workers; the pool's from the call on, also when it fails */

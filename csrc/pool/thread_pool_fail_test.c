@@ -190,7 +190,8 @@ static void fewer_threads_than_wanted(void) {
 static void memory_for_the_pool(void) {
     for (long n = 1;; n++) {
         struct test_config c = {0};
-        struct fut_thread_pool_options options = {1, "test", &test_worker_type, &c};
+        struct fut_thread_pool_options options = {
+            .max_workers = 1, .name_prefix = "test", .worker = &test_worker_type, .config = &c};
         struct fut_executor *ex = NULL;
         fut_alloc_fail_after(n);
         enum fut_err err = fut_thread_pool_new(&options, &ex);

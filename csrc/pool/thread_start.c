@@ -32,6 +32,7 @@ void fut_thread_wake(struct fut_thread_worker *w) {
 struct fut_thread_worker *fut_thread_close(struct fut_thread_pool *p) {
     p->closed = true;
     while (fut_thread_rouse(p)) continue;
+    fut_bound_end(&p->bound);
     struct fut_thread_worker *sleepers = p->idle;
     p->idle = NULL;
     for (struct fut_thread_worker *w = sleepers; w; w = w->next_idle) p->coming++;

@@ -50,6 +50,9 @@ local kinds = {
         return type(value) == "string" and not value:find("\0", 1, true) and value or nil
     end,
     ["callable value"] = function(value) return check.callable(value) and value or nil end,
+    ["'block' or 'error'"] = function(value)
+        return (value == "block" or value == "error") and value or nil
+    end,
     ["array"] = function(value) return type(value) == "table" and value or nil end,
 }
 

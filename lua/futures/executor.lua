@@ -151,7 +151,11 @@ local function pool_options(more)
     return known
 end
 
-local thread_options = pool_options { thread_name_prefix = "string" }
+local thread_options = pool_options {
+    thread_name_prefix = "string",
+    max_pending = "integer from 1",
+    on_full = "'block' or 'error'",
+}
 local process_options = pool_options { max_tasks_per_child = "integer from 1" }
 
 -- The options of the constructor `name`, checked; misuse is raised at the caller of the caller.
@@ -195,7 +199,8 @@ function executor.ThreadPoolExecutor(options)
     options = check_pool_options(options, thread_options, "ThreadPoolExecutor")
     local name = next_name("ThreadPoolExecutor")
     return core.thread_pool(options.max_workers or math.min(32, core.cpu_count() + 4),
-        options.thread_name_prefix or name, start_of(options))
+        options.thread_name_prefix or name, options.max_pending or 0,
+        options.on_full == "error", start_of(options))
 end
 
 function executor.ProcessPoolExecutor(options)

@@ -293,6 +293,9 @@ function Future:set_running_or_notify_cancel() end
 ---@field thread_name_prefix? string threads are PREFIX_0, PREFIX_1, …
 ---@field initializer? futures.Callable runs once in every worker, before its first task
 ---@field initargs? table arguments of the initializer; with `n` when there are nils
+---@field max_pending? integer from 1: tasks that may wait in the queue; default: any number
+---@field on_full? "block"|"error" what a submit past that does: wait for room, or raise
+---QueueFullError; default: "block"
 
 ---@class futures.ProcessPoolOptions
 ---@field max_workers? integer from 1; default: cpu_count
