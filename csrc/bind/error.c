@@ -5,15 +5,10 @@
 #include <math.h>
 #include <sys/wait.h>
 
+#include "vm/stop.h"
+
 /* The registry key of the module futures.errors. */
 static const char errors_key;
-
-void fut_error_open(lua_State *L) {
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "futures.errors");
-    lua_call(L, 1, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &errors_key);
-}
 
 /* Pushes an object of the class with the message at the top, which it pops. */
 static void push_object(lua_State *L, const char *class) {
@@ -43,6 +38,24 @@ int fut_error_raise(lua_State *L, const char *class, const char *format, ...) {
     va_end(args);
     push_object(L, class);
     return lua_error(L);
+}
+
+/* What closing variables of a task get that is ended early. Where this module is not loaded
+ * there are no classes. */
+static void push_stopped(lua_State *L, bool timeout) {
+    lua_pushstring(L,
+                   timeout ? "the task ran longer than its limit" : "the task was cancelled");
+    bool classes = lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (classes) push_object(L, timeout ? "TimeoutError" : "CancelledError");
+}
+
+void fut_error_open(lua_State *L) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "futures.errors");
+    lua_call(L, 1, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &errors_key);
+    fut_stop_set_reason(push_stopped);
 }
 
 static const char *broken_class(bool process) {
@@ -109,6 +122,9 @@ void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome, boo
         break;
     case FUT_ETRANSFER:
         fut_error_push(L, "TransferError", "%s", text);
+        break;
+    case FUT_ETIMEDOUT:
+        fut_error_push(L, "TimeoutError", "%s", text);
         break;
     case FUT_ENOMEM:
         lua_pushliteral(L, "not enough memory");

@@ -11,6 +11,7 @@
 #include "core/task.h"
 #include "vm/decode.h"
 #include "vm/handle.h"
+#include "vm/stop.h"
 
 struct fut_future_handle *fut_future_handle_new(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
@@ -99,9 +100,11 @@ static int decode_protected(lua_State *L) {
  * is then the outcome here; only a lack of memory is worth another try. */
 static int push_rebuilt(lua_State *L, int index, struct fut_future *f, bool *failed) {
     int top = lua_gettop(L);
+    bool raising = fut_stop_raising();
     lua_pushcfunction(L, decode_protected);
     lua_pushlightuserdata(L, f);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    if (fut_stop_caught(raising)) return fut_stop_raise(L);
     if (status == LUA_ERRMEM) return lua_error(L);
     fut_future_keep(L, index, lua_gettop(L) - top);
     if (status != LUA_OK) {
@@ -291,9 +294,12 @@ static int future_traceback(lua_State *L) {
 static int future_cancel(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
+    if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
+        fut_misuse(L, 1, "cancel", "boolean expected, got %s", luaL_typename(L, 2));
     if (!t) fut_bare_entrust(L, 1);
     bool cancelled = t ? fut_task_cancel(t) : fut_future_cancel(f);
     if (cancelled) fut_derive_unlink(L, 1);
+    if (!cancelled && t && lua_toboolean(L, 2)) cancelled = fut_task_interrupt(t);
     cancelled = cancelled || fut_future_state(f) == FUT_CANCELLED;
     fut_home_safe_point(fut_home_of(L), L);
     lua_pushboolean(L, cancelled);

@@ -13,6 +13,7 @@
 #include "vm/interrupt.h"
 #include "vm/lua_worker.h"
 #include "vm/run.h"
+#include "vm/stop.h"
 
 /* Ctrl-C wakes a wait with EINTR when the signal reaches this thread. Should another thread of
  * the program take it, or should it come just before the sleep, the wait looks again after
@@ -155,28 +156,34 @@ static int warn_of(lua_State *L) {
     return 0;
 }
 
+/* Runs one; false when it is to be tried another time. *interrupted: it was ended by what is
+ * meant for the program or for the task: Ctrl-C, or the task's end. Else its error goes to
+ * `warn`. */
+static bool run_callback(lua_State *L, struct fut_watch *watch, bool *interrupted) {
+    bool raising = fut_stop_raising();
+    struct fut_callback_call call = {(struct fut_callback *)watch, false};
+    lua_pushcfunction(L, fut_callback_run);
+    lua_pushlightuserdata(L, &call);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
+    *interrupted = fut_stop_caught(raising) || (call.begun && fut_interrupt_raised(L, -1));
+    if (!*interrupted && call.begun) {
+        lua_pushcfunction(L, warn_of);
+        lua_insert(L, -2);
+        int status = lua_pcall(L, 1, 0, 0);
+        *interrupted = fut_stop_caught(raising); /* by the error value's __tostring */
+        if (status == LUA_OK) return true;
+    }
+    lua_pop(L, 1);
+    return call.begun || *interrupted;
+}
+
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     int ran = 0;
     if (home->in_callback || home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
     home->in_callback = true;
     for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_first(&home->inbox));
-         ran++) {
-        lua_pushcfunction(L, fut_callback_run);
-        struct fut_callback_call call = {(struct fut_callback *)watch, false};
-        lua_pushlightuserdata(L, &call);
-        if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
-        if (!call.begun) {
-            lua_pop(L, 1);
-            break; /* another time */
-        }
-        *interrupted = fut_interrupt_raised(L, -1); /* meant for the program */
-        if (!*interrupted) {
-            lua_pushcfunction(L, warn_of);
-            lua_insert(L, -2);
-            if (lua_pcall(L, 1, 0, 0) == LUA_OK) continue;
-        }
-        lua_pop(L, 1);
-    }
+         ran++)
+        if (!run_callback(L, watch, interrupted)) break;
     home->in_callback = false;
     return ran;
 }
@@ -198,6 +205,7 @@ int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end) {
         fut_home_push_never(home, L);
         return lua_error(L);
     }
+    if (fut_stop_due(home->main) || fut_stop_raising()) return fut_stop_raise(L);
     if (fut_interrupt_due(home->main)) return fut_interrupt_raise(L, home->main);
     return luaL_error(L, "interrupted!"); /* a callback has taken the hook */
 }
@@ -216,8 +224,13 @@ static void spin(struct fut_home *home, fut_time deadline) {
     fut_spin_learn(&home->spin, found);
 }
 
+/* In a task by its end: its hook looks like that of Ctrl-C, but may have to wait. */
+static bool is_interrupted(struct fut_home *home) {
+    return fut_stop_running ? fut_stop_due(home->main) : fut_interrupt_due(home->main);
+}
+
 enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
-    if (fut_interrupt_due(home->main)) return FUT_WAIT_INTERRUPTED;
+    if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
     fut_time now = fut_now();
     if (now >= deadline) return FUT_WAIT_TIMEOUT;
     spin(home, deadline);
@@ -240,6 +253,7 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
                                    struct fut_waiting *what) {
     struct fut_executor *ex = fut_executor_current();
     for (bool again = true; again;) {
+        if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
         if (fut_now() >= what->deadline) return FUT_WAIT_TIMEOUT;
         what->parker = &home->parker;
         what->may_stack = !home->in_callback && fut_lua_worker_can_nest(L);

@@ -12,6 +12,7 @@
 #include "vm/decode.h"
 #include "vm/encode.h"
 #include "vm/lua_worker.h"
+#include "vm/stop.h"
 
 #define TNAME "futures.Map"
 
@@ -67,10 +68,12 @@ static int later_row(lua_State *L) {
 static bool push_chunk_row(lua_State *L, struct map *m, int sources, bool first) {
     if (first || m->arrays) return push_row(L, m, sources);
     int top = lua_gettop(L);
+    bool raising = fut_stop_raising();
     lua_pushcfunction(L, later_row);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, sources);
     if (lua_pcall(L, 2, LUA_MULTRET, 0) == LUA_OK) return lua_gettop(L) > top;
+    if (fut_stop_caught(raising)) fut_stop_raise(L);
     m->failed = true;
     lua_setiuservalue(L, 1, SOURCE_ERROR);
     return false;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "bind/watches.h"
 #include "core/fork.h"
 #include "vm/lua_worker.h"
+#include "vm/stop.h"
 
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
@@ -133,8 +136,23 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+/* The environment may say which signal interrupts tasks. */
+static void choose_signal(lua_State *L) {
+    const char *text = getenv("FUTURES_SIGNAL");
+    if (!text) return;
+    char *end;
+    long number = strtol(text, &end, 10);
+    bool is_number = *text && !*end && number > 0 && number < NSIG;
+    if (!is_number || fut_stop_use_signal((int)number) != FUT_OK)
+        luaL_error(L,
+                   "FUTURES_SIGNAL: the number of a signal that can be caught expected, "
+                   "got '%s'",
+                   text);
+}
+
 int luaopen_futures_core(lua_State *L) {
     luaL_checkversion(L);
+    choose_signal(L);
     fut_fork_watch();
     fut_error_open(L);
     fut_home_open(L);

@@ -45,6 +45,11 @@ struct fut_executor_ops {
      * dropped. False when it is too late. */
     bool (*cancel)(struct fut_executor *ex, struct fut_task *task);
 
+    /* Asks a task that runs to end: its future will be cancelled when it has left its worker,
+     * or after a short time in any case. False when it does not run (any more), or is being
+     * ended for another reason. Does not block. NULL where it cannot be done. */
+    bool (*interrupt)(struct fut_executor *ex, struct fut_task *task);
+
     /* Gives a pending task that a worker has started the state running. NULL where a task has
      * it at once. */
     void (*look)(struct fut_executor *ex, struct fut_task *task);

@@ -5,9 +5,9 @@
  *      |  \---------------settle-------------^
  *      \--cancel--> cancelled
  *
- * STATE: one atomic word: the state and a "watched" flag. Finished and cancelled are final; the
- * outcome is written before the state becomes finished and never changes after, so whoever has
- * seen fut_future_done may read it without a lock.
+ * STATE: one atomic word: the state, a "watched" flag, and what its runner is asked for.
+ * Finished and cancelled are final; the outcome is written before the state becomes finished
+ * and never changes after, so whoever has seen fut_future_done may read it without a lock.
  * OWNERSHIP: counted; the first member of a task, so a task is counted by its future.
  * LOCKS: the list of watches is guarded by one of a few locks chosen by address. Settling a
  * future that nobody watches takes none.
@@ -30,6 +30,10 @@ enum fut_state {
     FUT_CANCELLED,
     FUT_STATE_MASK = 7,
     FUT_WATCHED = 8, /* somebody is on the list, or was */
+    /* Whoever runs it is asked to end early: one of these, once set, decides how it ends. */
+    FUT_ASKED_CANCEL = 16,  /* cancelled */
+    FUT_ASKED_TIMEOUT = 32, /* failed: the time of the task is over */
+    FUT_ASKED = FUT_ASKED_CANCEL | FUT_ASKED_TIMEOUT,
 };
 
 struct fut_watch;
@@ -62,7 +66,8 @@ static inline bool fut_future_done(const struct fut_future *f) {
            FUT_FINISHED;
 }
 
-/* fut_future_start(f): pending -> running; false when it is in another state. */
+/* fut_future_start(f): pending -> running; false when it is in another state, or asked to
+ * end. */
 bool fut_future_start(struct fut_future *f);
 
 /* fut_future_unstart(f): running -> pending, for a task that its worker will not run after
@@ -70,12 +75,32 @@ bool fut_future_start(struct fut_future *f);
 void fut_future_unstart(struct fut_future *f);
 
 /* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells
- * the watchers. False when somebody else settled or cancelled it first (outcome is untouched
- * then). */
+ * the watchers. False when somebody else settled or cancelled it first, or has asked it to end
+ * (outcome is untouched then). */
 bool fut_future_settle(struct fut_future *f, struct fut_outcome *outcome);
 
 /* fut_future_settle_at(f, outcome, now): the same for who has looked at the clock already. */
 bool fut_future_settle_at(struct fut_future *f, struct fut_outcome *outcome, fut_time now);
+
+/* fut_future_claim(f), fut_future_settle_claimed(f, outcome, now): the same in two steps:
+ * between them the future is neither running nor done, and nobody else can settle it. For a few
+ * instructions, and no lock in them: others wait. */
+bool fut_future_claim(struct fut_future *f);
+void fut_future_settle_claimed(struct fut_future *f, struct fut_outcome *outcome, fut_time now);
+
+/* fut_future_ask(f, how): asks the one who runs it to end, FUT_ASKED_CANCEL or
+ * FUT_ASKED_TIMEOUT; false when it is done, or asked already. What the runner still makes of it
+ * does not count. The bit stays in f->state, also when it is done. */
+bool fut_future_ask(struct fut_future *f, unsigned how);
+
+/* fut_future_asked(f): what it was asked for, or 0. */
+static inline unsigned fut_future_asked(const struct fut_future *f) {
+    return atomic_load_explicit(&f->state, memory_order_acquire) & FUT_ASKED;
+}
+
+/* fut_future_settle_asked(f, outcome): ends one that was asked: cancelled, or finished with the
+ * outcome, which is moved only then. False when that was done before. */
+bool fut_future_settle_asked(struct fut_future *f, struct fut_outcome *outcome);
 
 /* fut_future_cancel(f): pending -> cancelled, and tells the watchers; false in any other
  * state. */

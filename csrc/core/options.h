@@ -27,7 +27,7 @@ struct fut_retry {
 struct fut_task_options {
     struct fut_object object;
     double priority;  /* higher first; 0 for plain tasks */
-    fut_time timeout; /* of one run; 0: none */
+    fut_time timeout; /* of one run, from its start; 0: none, negative: it does not run */
     struct fut_retry retry;
     char *name; /* what the task is called in messages, or NULL */
 };

@@ -65,3 +65,20 @@ void fut_task_look(struct fut_task *t) {
         !fut_executor_forked(t->executor))
         t->executor->ops->look(t->executor, t);
 }
+
+bool fut_task_interrupt(struct fut_task *t) {
+    const struct fut_executor_ops *ops = t->executor->ops;
+    if (!ops->interrupt || fut_executor_forked(t->executor)) return false;
+    return ops->interrupt(t->executor, t) ||
+           (fut_future_asked(&t->future) & FUT_ASKED_CANCEL) != 0;
+}
+
+void fut_task_time_out(const struct fut_task *t, struct fut_outcome *outcome) {
+    const char *name = t->options->name;
+    double limit = (double)t->options->timeout / (double)FUT_SECOND;
+    if (limit < 0) limit = 0;
+    char text[256];
+    snprintf(text, sizeof text, "the task%s%.150s%s ran longer than its limit of %.9g s",
+             name ? " '" : "", name ? name : "", name ? "'" : "", limit);
+    fut_outcome_fail(outcome, FUT_ETIMEDOUT, text);
+}

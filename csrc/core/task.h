@@ -22,7 +22,7 @@ struct fut_task {
     bool queued;
     bool slept; /* it runs, and `sleeper` says where; under the lock of core/sleeper.c */
     union {
-        uint32_t worker; /* of a pool that gives tasks ahead: at which worker it waits */
+        uint32_t worker; /* the number of the one that runs it, or at which it waits */
         uint32_t rank;   /* in the heap of a queue; see core/queue.c */
     };
     atomic_uint attempts; /* how many times it was started */
@@ -68,6 +68,13 @@ void fut_task_sign(const struct fut_task *t, struct fut_outcome *outcome);
 /* fut_task_look(t): a task that its worker has started meanwhile is running from here on, where
  * the executor does not hear of that by itself. The caller has a count. */
 void fut_task_look(struct fut_task *t);
+
+/* fut_task_interrupt(t): asks one that runs to end early: it will be cancelled; false when it
+ * does not run. True again for one that was asked before. */
+bool fut_task_interrupt(struct fut_task *t);
+
+/* fut_task_time_out(t, outcome): the empty outcome says that t ran longer than its limit. */
+void fut_task_time_out(const struct fut_task *t, struct fut_outcome *outcome);
 
 static inline void fut_task_hold(struct fut_task *t) {
     fut_future_hold(&t->future);

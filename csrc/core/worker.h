@@ -2,11 +2,13 @@
 /* fut_worker: the seam between a pool and what runs tasks. A pool drives workers through these
  * calls and never sees what is inside: a lua_State (vm/lua_worker.h), a test worker in plain C.
  *
- * THREADS: open, run and close of one worker are called on one thread. In a process pool they
- * are called in the worker's process; pack in the pool's, unpack in the worker's. */
+ * THREADS: open, run and close of one worker are called on one thread, interrupt on any. In a
+ * process pool they are called in the worker's process; pack in the pool's, unpack in the
+ * worker's. */
 #ifndef FUT_CORE_WORKER_H
 #define FUT_CORE_WORKER_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -28,8 +30,16 @@ struct fut_worker_type {
     enum fut_err (*open)(void *config, const struct fut_worker_info *info,
                          struct fut_worker **out, char **why);
 
-    /* Runs the call and puts its outcome into the empty `out`. Always gives one. */
-    void (*run)(struct fut_worker *w, const struct fut_payload *call, struct fut_outcome *out);
+    /* Runs the call and puts its outcome into the empty `out`. Always gives one. `asked` is a
+     * word that outlives the run, or NULL: when a bit of FUT_ASKED (core/future.h) is set in
+     * it, the run is to end early, and nobody will look at its outcome. A run may begin inside
+     * of another one of the same worker. */
+    void (*run)(struct fut_worker *w, const struct fut_payload *call, const atomic_uint *asked,
+                struct fut_outcome *out);
+
+    /* Makes w, whose thread is in `run`, look at `asked`: from any thread, any number of times,
+     * soon after it was set. Does not block. */
+    void (*interrupt)(struct fut_worker *w);
 
     void (*close)(struct fut_worker *w);
 

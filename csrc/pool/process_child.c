@@ -109,7 +109,7 @@ static void run(struct child *c, const struct fut_frame_head *head, const unsign
     enum fut_err err = make_call(c, head, body, &call);
     fut_time begun = fut_now();
     if (err == FUT_OK) {
-        c->about->type->run(c->worker, &call, &o);
+        c->about->type->run(c->worker, &call, NULL, &o);
         fut_payload_return(&call);
     } else {
         fut_outcome_fail(&o, err, NULL);

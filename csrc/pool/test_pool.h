@@ -17,13 +17,16 @@ struct test_config {
     void (*on_open)(struct test_config *c, const struct fut_worker_info *info);
     void *arg;         /* for on_open */
     int open_fails_at; /* the n-th open and all later ones fail; 0 is none */
-    atomic_int opened, closed, freed;
+    atomic_int opened, closed, freed, interrupted;
 };
 
 struct fut_worker {
     struct test_config *config;
     pthread_t thread;
 };
+
+/* The word of the task that runs on this thread. */
+static _Thread_local const atomic_uint *test_asked;
 
 /* A task's call: bytes that hold a function and its argument. */
 struct test_call {
@@ -50,14 +53,19 @@ static enum fut_err test_worker_open(void *config, const struct fut_worker_info 
 }
 
 static void test_worker_run(struct fut_worker *w, const struct fut_payload *payload,
-                            struct fut_outcome *out) {
+                            const atomic_uint *asked, struct fut_outcome *out) {
     struct test_call call;
     CHECK(pthread_equal(w->thread, pthread_self()));
     CHECK(out->kind == FUT_OUTCOME_NONE);
     CHECK(payload->len >= sizeof call);
     memcpy(&call, fut_payload_bytes(payload), sizeof call);
     out->kind = FUT_OUTCOME_VALUES;
+    test_asked = asked;
     if (call.run) call.run(call.arg, out);
+}
+
+static void test_worker_interrupt(struct fut_worker *w) {
+    atomic_fetch_add(&w->config->interrupted, 1);
 }
 
 static void test_worker_close(struct fut_worker *w) {
@@ -73,6 +81,7 @@ static void test_config_free(void *config) {
 static const struct fut_worker_type test_worker_type = {
     .open = test_worker_open,
     .run = test_worker_run,
+    .interrupt = test_worker_interrupt,
     .close = test_worker_close,
     .config_free = test_config_free,
 };

@@ -4,6 +4,7 @@
  *   thread_start.c    workers that start, sleep and are woken
  *   thread_worker.c   a worker's thread: take, run, settle
  *   thread_help.c     tasks that wait: what their workers do, who runs in their place
+ *   thread_stop.c     tasks that are to end early, and workers that are stuck in them
  * LOCKS: calls marked "under the lock" are made under the pool's lock; nothing here waits or
  * enters a worker under it. */
 #ifndef FUT_POOL_THREAD_INSIDE_H
@@ -15,6 +16,7 @@
 #include "base/lock.h"
 #include "base/park.h"
 #include "base/spin.h"
+#include "base/timer.h"
 #include "core/bound.h"
 #include "core/queue.h"
 #include "core/sleeper.h"
@@ -33,6 +35,8 @@ struct fut_thread_worker {
     bool leaving; /* counted in pool->nleaving; its thread's */
     int foreign;  /* tasks on top of others that do not wait for them; its thread's */
     struct fut_worker *inside;
+    struct fut_task *_Atomic running; /* the one on top */
+    bool stuck;                       /* in a task that does not end; it does not count */
     struct fut_sleeper sleeper;
     struct fut_parker parker;
     pthread_t thread;
@@ -71,6 +75,10 @@ struct fut_thread_pool {
     struct fut_histogram wait, run; /* of workers that have ended */
     struct fut_spin spin;
     struct fut_future *stopped;
+    bool has_timers;           /* fut_timers_hold, for what follows and for limits of tasks */
+    struct fut_task *asked;    /* to end early, and not done so yet; the earliest first */
+    struct fut_timer patience; /* with them */
+    bool patient;              /* it runs */
     struct fut_thread_pool_options options;
 };
 
@@ -118,8 +126,9 @@ void fut_thread_wait_for_work(struct fut_thread_pool *p, struct fut_thread_worke
 struct fut_task *fut_thread_take_all(struct fut_thread_pool *p);
 
 /* fut_thread_run(p, w, t): on w's thread, without the lock: runs the task and settles it.
- * stacked: on top of one that waits. */
-void fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t,
+ * stacked: on top of one that waits; else false means that w was counted as stuck in it and is
+ * no longer needed: its thread ends and counts nowhere. */
+bool fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t,
                     bool stacked);
 
 /* ---- tasks that wait: thread_help.c ----
@@ -154,6 +163,32 @@ bool fut_thread_rest(struct fut_thread_pool *p, struct fut_thread_worker *w);
 /* fut_thread_rouse(p): under the lock: the spare one that rests becomes available; false when
  * there is none. */
 bool fut_thread_rouse(struct fut_thread_pool *p);
+
+/* fut_thread_break(p, err, why): no worker can be started: accepts no more, all that is queued
+ * fails. Takes the text. */
+void fut_thread_break(struct fut_thread_pool *p, enum fut_err err, char *why);
+
+/* fut_thread_check_stopped(p): settles `stopped` when p is closed and has no worker. */
+void fut_thread_check_stopped(struct fut_thread_pool *p);
+
+/* ---- tasks that end early: thread_stop.c ---- */
+
+/* fut_thread_interrupt(ex, t): the executor's operation. */
+bool fut_thread_interrupt(struct fut_executor *ex, struct fut_task *t);
+
+/* fut_thread_prepare_limits(p): for tasks with a limit: there is a thread for timers;
+ * FUT_ETHREAD. fut_thread_drop_timers(p): when all workers have ended. BLOCKING. */
+enum fut_err fut_thread_prepare_limits(struct fut_thread_pool *p);
+void fut_thread_drop_timers(struct fut_thread_pool *p);
+
+/* fut_thread_run_limited(p, w, t, out): runs a task that has a limit. */
+void fut_thread_run_limited(struct fut_thread_pool *p, struct fut_thread_worker *w,
+                            struct fut_task *t, struct fut_outcome *out);
+
+/* fut_thread_end_asked(p, w, t, stacked): t, which was asked to end, has left w: settles it.
+ * What fut_thread_run gives. */
+bool fut_thread_end_asked(struct fut_thread_pool *p, struct fut_thread_worker *w,
+                          struct fut_task *t, bool stacked);
 
 /* fut_thread_main(worker): the main function of a worker's thread, which has a count of the
  * pool. */

@@ -28,8 +28,15 @@ static void drop_all(struct fut_task *t) {
 
 /* ---- the executor's operations ---- */
 
+static bool has_limit(struct fut_task **tasks, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (tasks[i]->options && tasks[i]->options->timeout) return true;
+    return false;
+}
+
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
+    if (has_limit(tasks, n) && fut_thread_prepare_limits(p) != FUT_OK) return FUT_ETHREAD;
     fut_time now = fut_now();
     fut_lock(&p->lock);
     atomic_store_explicit(&p->submitter_cpu, fut_cpu_current(), memory_order_relaxed);
@@ -90,19 +97,24 @@ static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     return cancelled;
 }
 
+void fut_thread_check_stopped(struct fut_thread_pool *p) {
+    fut_lock(&p->lock);
+    bool stopped = p->closed && p->nworkers == 0;
+    fut_unlock(&p->lock);
+    if (!stopped) return;
+    struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
+    fut_future_settle(p->stopped, &none); /* a second time it changes nothing */
+}
+
 static void pool_close(struct fut_executor *ex, bool cancel) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     fut_lock(&p->lock);
     struct fut_task *cancelled = cancel ? cancel_all(p) : NULL;
     struct fut_thread_worker *sleepers = fut_thread_close(p);
-    bool stopped = p->nworkers == 0;
     fut_unlock(&p->lock);
     fut_thread_wake_list(sleepers);
     drop_all(cancelled);
-    if (stopped) {
-        struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
-        fut_future_settle(p->stopped, &none); /* a second time it changes nothing */
-    }
+    fut_thread_check_stopped(p);
 }
 
 static struct fut_future *pool_stopped(struct fut_executor *ex) {
@@ -115,6 +127,15 @@ static void pool_join(struct fut_executor *ex) {
     fut_lock(&p->lock);
     struct fut_thread_worker *all = p->workers, *left = p->left;
     p->workers = p->left = NULL;
+    for (struct fut_thread_worker **at = &all, *w; (w = *at);) {
+        if (w->stuck) { /* nobody can wait for it; it leaves when it can */
+            *at = w->next;
+            w->next = p->workers;
+            p->workers = w;
+        } else {
+            at = &w->next;
+        }
+    }
     fut_unlock(&p->lock);
     if (left) {
         left->next = all;
@@ -126,6 +147,7 @@ static void pool_join(struct fut_executor *ex) {
         pthread_join(w->thread, NULL);
         fut_free(w);
     }
+    fut_thread_drop_timers(p);
     pthread_mutex_unlock(&p->joining);
 }
 
@@ -176,6 +198,7 @@ static const struct fut_executor_ops thread_pool_ops = {
     .close = pool_close,
     .stopped = pool_stopped,
     .join = pool_join,
+    .interrupt = fut_thread_interrupt,
     .stats = pool_stats,
     .broken = pool_broken,
     .wait_begin = fut_thread_wait_begin,
@@ -195,6 +218,7 @@ static void pool_free(struct fut_object *o) {
         fut_free(w);
         w = next;
     }
+    fut_thread_drop_timers(p);
     if (p->options.config) p->options.worker->config_free(p->options.config);
     if (p->stopped) fut_future_drop(p->stopped);
     fut_free((char *)p->options.name_prefix);

@@ -46,39 +46,57 @@ static bool holds_much(const struct fut_payload *call) {
     return type == &fut_task_type || type == &fut_future_type;
 }
 
-/* The worker counts as available again, or the task on top no longer, before the future is
- * done: whoever has seen that finds the counts right. */
-static void leave(struct fut_thread_pool *p, bool stacked) {
-    if (!stacked) {
-        atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
-        return;
-    }
+/* The task on top counts no longer before its future is done. */
+static void leave_stack(struct fut_thread_pool *p) {
     fut_lock(&p->lock);
     p->stacked--;
     fut_unlock(&p->lock);
 }
 
-void fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t,
-                    bool stacked) {
-    bool started = fut_future_start(&t->future);
-    FUT_ASSERT(started); /* what was taken off the queue can no longer be cancelled */
+/* Runs it on w; when it ended. */
+static fut_time run_inside(struct fut_thread_pool *p, struct fut_thread_worker *w,
+                           struct fut_task *t, struct fut_outcome *out) {
     fut_task_count_attempt(t);
-    struct fut_outcome outcome = {0};
     fut_time begun = fut_now();
     struct fut_frame frame;
     fut_sleeper_enter(&w->sleeper, &frame, t);
-    p->options.worker->run(w->inside, &t->call, &outcome);
+    if (t->options && t->options->timeout)
+        fut_thread_run_limited(p, w, t, out);
+    else
+        p->options.worker->run(w->inside, &t->call, &t->future.state, out);
     fut_sleeper_leave(&w->sleeper);
     fut_time ended = fut_now();
     fut_histogram_add(&w->wait, begun - t->future.done_at);
     fut_histogram_add(&w->run, ended - begun);
-    fut_task_sign(t, &outcome);
+    fut_task_sign(t, out);
     if (holds_much(&t->call)) fut_payload_deinit(&t->call);
-    leave(p, stacked);
-    count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
-    bool settled = fut_future_settle_at(&t->future, &outcome, ended);
-    FUT_ASSERT(settled); /* only the worker that started a task settles it */
+    return ended;
+}
+
+/* The worker counts as available again, or the task on top no longer, before the future is
+ * done: whoever has seen that finds the counts right. */
+bool fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, struct fut_task *t,
+                    bool stacked) {
+    struct fut_outcome outcome = {0};
+    struct fut_task *below = atomic_load_explicit(&w->running, memory_order_relaxed);
+    fut_time ended = 0;
+    t->worker = (uint32_t)w->id;
+    atomic_store_explicit(&w->running, t, memory_order_relaxed);
+    /* What was taken off the queue can no longer be cancelled, but it may be asked to end. */
+    if (fut_future_start(&t->future)) ended = run_inside(p, w, t, &outcome);
+    atomic_store_explicit(&w->running, below, memory_order_relaxed);
+    if (stacked) leave_stack(p);
+    bool needed = true;
+    if (fut_future_claim(&t->future)) { /* before it is counted: nobody can ask it any more */
+        if (!stacked) atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
+        count(fut_outcome_is_error(&outcome) ? &w->failed : &w->completed);
+        fut_future_settle_claimed(&t->future, &outcome, ended);
+    } else {
+        fut_outcome_deinit(&outcome);
+        needed = fut_thread_end_asked(p, w, t, stacked);
+    }
     fut_task_drop(t);
+    return needed;
 }
 
 /* The reason is that of the first who broke the pool; it stays until the pool is freed. */
@@ -92,7 +110,7 @@ static void fail_all(struct fut_thread_pool *p, struct fut_task *t, enum fut_err
     }
 }
 
-static void break_pool(struct fut_thread_pool *p, enum fut_err err, char *why) {
+void fut_thread_break(struct fut_thread_pool *p, enum fut_err err, char *why) {
     if (!why) why = fut_strdup(fut_err_text(err));
     fut_lock(&p->lock);
     bool first = !p->broken;
@@ -126,36 +144,35 @@ void *fut_thread_main(void *arg) {
     const struct fut_worker_type *type = p->options.worker;
     struct fut_worker_info info = {"thread", w->id, w->name};
     char *why = NULL;
+    bool needed = true;
     fut_thread_set_name(w->name);
     fut_thread_mark_stack();
     fut_executor_set_current(&p->executor);
     fut_thread_set_self(w);
     enum fut_err err = type->open(p->options.config, &info, &w->inside, &why);
     if (err == FUT_OK) {
-        for (struct fut_task *t; (t = take(p, w));) fut_thread_run(p, w, t, false);
+        for (struct fut_task *t; needed && (t = take(p, w));)
+            needed = fut_thread_run(p, w, t, false);
         struct fut_worker *inside = w->inside;
         w->inside = NULL; /* finalizers that wait are no tasks */
         type->close(inside);
     } else {
-        break_pool(p, err, why);
+        fut_thread_break(p, err, why);
     }
     fut_lock(&p->lock);
     struct fut_thread_worker *left = NULL;
     if (w->leaving)
         left = leave_list(p, w);
-    else
+    else if (needed)
         atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
+    if (needed) p->nworkers--;
     /* w is gone after join, its counts are not */
     p->completed += atomic_exchange(&w->completed, 0);
     p->failed += atomic_exchange(&w->failed, 0);
     fut_histogram_move(&p->wait, &w->wait);
     fut_histogram_move(&p->run, &w->run);
-    bool last = --p->nworkers == 0;
     fut_unlock(&p->lock);
-    if (last) { /* and closed: a worker that is no spare one leaves only then */
-        struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
-        fut_future_settle(p->stopped, &none);
-    }
+    fut_thread_check_stopped(p);
     if (left) {
         pthread_join(left->thread, NULL); /* short: it was where this one is now */
         fut_free(left);

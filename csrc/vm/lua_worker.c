@@ -14,6 +14,7 @@
 #include "vm/code.h"
 #include "vm/decode.h"
 #include "vm/run.h"
+#include "vm/stop.h"
 
 /* Tasks on top of each other, at most, and of how many the coroutines are kept for the next. */
 enum { LEVELS_MAX = 4096, LEVELS_KEPT = 32 };
@@ -34,6 +35,7 @@ struct fut_worker {
     int depth;    /* tasks that run now, one on top of the other */
     int nlevels;
     lua_State **levels; /* in which those on top run; anchored in the registry */
+    pthread_t thread;
 };
 
 /* The registry key of the worker in its state. */
@@ -118,6 +120,7 @@ static void set_preload(lua_State *L, int loaders) {
 static int boot(lua_State *L) {
     struct fut_worker *w = lua_touserdata(L, 1);
     luaL_openlibs(L);
+    fut_stop_open(L);
     lua_pushlightuserdata(L, w);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &worker_key);
     lua_getglobal(L, "os");
@@ -159,7 +162,7 @@ static int describe(lua_State *L) {
 static enum fut_err initialize(struct fut_worker *w, char **why) {
     if (w->config->initializer.len == 0) return FUT_OK;
     struct fut_outcome o = {0};
-    fut_run(w->L, &w->config->initializer, false, &o);
+    fut_run(w->L, &w->config->initializer, false, NULL, &o);
     bool failed = o.kind != FUT_OUTCOME_VALUES;
     if (failed) {
         lua_pushcfunction(w->L, describe);
@@ -183,6 +186,7 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
     if (!w) return FUT_ENOMEM;
     w->config = config;
     w->info = *info;
+    w->thread = pthread_self();
     w->process = strcmp(info->kind, "process") == 0;
     w->L = luaL_newstate();
     enum fut_err err = w->L ? FUT_OK : FUT_ENOMEM;
@@ -258,12 +262,16 @@ bool fut_lua_worker_can_nest(lua_State *L) {
 }
 
 static void worker_run(struct fut_worker *w, const struct fut_payload *call,
-                       struct fut_outcome *out) {
+                       const atomic_uint *asked, struct fut_outcome *out) {
     w->depth++;
     lua_State *L = state_of_run(w);
-    fut_run(L, call, w->process, out);
+    fut_run(L, call, w->process, asked, out);
     w->depth--;
     if (w->depth >= LEVELS_KEPT) drop_level(w, L);
+}
+
+static void worker_interrupt(struct fut_worker *w) {
+    fut_stop_signal(w->thread);
 }
 
 struct fut_lua_config *fut_lua_config_new(void) {
@@ -281,6 +289,7 @@ static void config_free(void *arg) {
 const struct fut_worker_type fut_lua_worker_type = {
     .open = worker_open,
     .run = worker_run,
+    .interrupt = worker_interrupt,
     .close = worker_close,
     .config_free = config_free,
     .ref_id = fut_code_ref_id,

@@ -7,12 +7,14 @@
 #include "vm/decode.h"
 #include "vm/encode.h"
 #include "vm/lua_worker.h"
+#include "vm/stop.h"
 
 struct run {
     const struct fut_payload *call;
     struct fut_route route; /* of the results */
     struct fut_outcome *out;
     bool in_task; /* the task's own code runs: its errors deserve a traceback */
+    struct fut_running state;
 };
 
 /* Where the message handler finds the run: a state runs on one thread, and a run inside of
@@ -23,6 +25,8 @@ static _Thread_local struct run *current_run;
  * stack. */
 static int on_error(lua_State *L) {
     struct run *r = current_run;
+    if (r->state.raised) return 1; /* nobody will read it */
+    r->state.unwinding = true;     /* up to the protected call of this run */
     if (lua_isnil(L, 1)) {
         lua_pushliteral(L, "<no error object>");
         lua_replace(L, 1);
@@ -93,6 +97,13 @@ static void encode_item(lua_State *L, struct fut_encoder *e, int base, bool ok) 
     if (err != FUT_OK) luaL_error(L, "%s", fut_err_text(err));
 }
 
+/* After an error was caught: it, or one meanwhile, may be what ends the run. */
+static void check_stop(lua_State *L, struct run *r) {
+    r->state.unwinding = false;
+    if (r->state.raised) fut_stop_raise(L);
+    if (fut_stop_asked(&r->state)) fut_stop_arm(&r->state);
+}
+
 static int run_chunk(lua_State *L, struct run *r, struct fut_decoder *d) {
     int n;
     check_decoded(L, fut_decoder_sequence(d, L, &n), d);
@@ -105,6 +116,7 @@ static int run_chunk(lua_State *L, struct run *r, struct fut_decoder *d) {
         r->in_task = true;
         bool ok = lua_pcall(L, n, LUA_MULTRET, 2) == LUA_OK;
         r->in_task = false;
+        if (!ok) check_stop(L, r);
         if (!ok && r->out->text) {
             lua_pushstring(L, r->out->text);
             fut_free(r->out->text);
@@ -150,21 +162,27 @@ static int encode_error(lua_State *L) {
 }
 
 void fut_run(lua_State *L, const struct fut_payload *call, bool process,
-             struct fut_outcome *out) {
+             const atomic_uint *asked, struct fut_outcome *out) {
     struct run r = {.call = call, .route = {.process = process, .home = true}, .out = out};
     struct run *outer = current_run;
     int base = lua_gettop(L);
     current_run = &r;
+    fut_stop_enter(&r.state, L, asked);
     lua_pushcfunction(L, on_error);
     lua_pushcfunction(L, run_call);
     lua_pushlightuserdata(L, &r);
     int status = lua_pcall(L, 1, 0, base + 1);
-    if (status != LUA_OK) {
+    r.state.unwinding = false;
+    if (r.state.raised) {
+        fail(&r, FUT_ECANCELLED, NULL);
+    } else if (status != LUA_OK) {
+        if (fut_stop_asked(&r.state)) fut_stop_arm(&r.state);
         lua_pushcfunction(L, encode_error);
         lua_insert(L, -2);
         lua_pushlightuserdata(L, &r);
         if (lua_pcall(L, 2, 0, 0) != LUA_OK) fail(&r, FUT_ENOMEM, lua_tostring(L, -1));
     }
     lua_settop(L, base);
+    fut_stop_leave(&r.state);
     current_run = outer;
 }

@@ -5,15 +5,16 @@
 #define FUT_VM_RUN_H
 
 #include <lua.h>
+#include <stdatomic.h>
 
 #include "core/outcome.h"
 #include "core/payload.h"
 
-/* fut_run(L, call, process, out): runs the call and puts its outcome into the empty `out`:
- * results, the error value with a traceback, or a failure (a value that cannot travel, no
- * memory). Never raises. Leaves the stack of L as it was. */
+/* fut_run(L, call, process, asked, out): runs the call and puts its outcome into the empty
+ * `out`: results, the error value with a traceback, or a failure (a value that cannot travel,
+ * no memory; the run was asked to end). Never raises. Leaves the stack of L as it was. */
 void fut_run(lua_State *L, const struct fut_payload *call, bool process,
-             struct fut_outcome *out);
+             const atomic_uint *asked, struct fut_outcome *out);
 
 /* fut_error_text(L, index): pushes a string that shows the error value at index, whatever it
  * is; a failing __tostring is no obstacle. May raise memory errors only. */

@@ -29,6 +29,7 @@ local view_options = {
     -- of tasks
     name = "string without zeros",
     priority = "number",
+    task_timeout = "number of seconds",
 }
 
 local no_options = {}
@@ -46,8 +47,15 @@ end
 local prepared = setmetatable({}, { __mode = "k" })
 
 local function prepare(options)
-    if not (options.name or options.priority) then return false end
-    return core.task_options { name = options.name, priority = options.priority }
+    local limit = options.task_timeout
+    if limit == math.huge then limit = nil end
+    if not (options.name or options.priority or limit) then return false end
+    if limit then limit = limit > 0 and math.max(limit, 2e-9) or -1 end -- 0 is none in C
+    return core.task_options {
+        name = options.name,
+        priority = options.priority,
+        timeout = limit,
+    }
 end
 
 -- The same, or nil for plain tasks.

@@ -204,8 +204,12 @@ function Future:traceback() end
 
 --- Cancels a task that has not started. True when the future is cancelled, also by an earlier
 --- call; false when the task runs or is finished.
+---
+--- With `interrupt` also a task that runs: true at once. An error ends it from inside, its
+--- closing variables run, and the future is cancelled when it has left its worker.
+---@param interrupt? boolean default: false
 ---@return boolean
-function Future:cancel() end
+function Future:cancel(interrupt) end
 
 ---@return futures.State
 function Future:state() end
@@ -309,6 +313,7 @@ function Future:set_running_or_notify_cancel() end
 ---@field buffersize? integer tasks of a map that may be under way; default: all
 ---@field ordered? boolean false: a map gives results as they come; default: true
 ---@field priority? number of the tasks; higher ones run first; default: 0
+---@field task_timeout? number seconds a task may run; then its future fails with TimeoutError
 ---@field name? string what the tasks are called in tracebacks of their errors and in `tostring`
 
 ---@class futures.ShutdownOptions
