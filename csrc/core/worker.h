@@ -41,6 +41,10 @@ struct fut_worker_type {
      * soon after it was set. Does not block. */
     void (*interrupt)(struct fut_worker *w);
 
+    /* For pools of processes: the signal that does the same when the worker's process gets
+     * it. */
+    int (*interrupt_signal)(void);
+
     void (*close)(struct fut_worker *w);
 
     /* Frees what `open` got as config, when the pool is freed. */

@@ -102,14 +102,15 @@ static enum fut_err make_call(struct child *c, const struct fut_frame_head *head
 }
 
 static void run(struct child *c, const struct fut_frame_head *head, const unsigned char *body) {
-    if (!fut_claim_take(c->pipe.slot, head->seq, FUT_CLAIM_STARTED))
-        return; /* withdrawn meanwhile */
+    struct fut_process_slot *slot = c->pipe.slot;
+    fut_time begun = fut_now();
+    fut_process_set_begun(slot, head->seq, begun);
+    if (!fut_claim_take(slot, head->seq, FUT_CLAIM_STARTED)) return; /* withdrawn meanwhile */
     struct fut_payload call = {0};
     struct fut_outcome o = {0};
     enum fut_err err = make_call(c, head, body, &call);
-    fut_time begun = fut_now();
     if (err == FUT_OK) {
-        c->about->type->run(c->worker, &call, NULL, &o);
+        c->about->type->run(c->worker, &call, fut_process_asked(slot, head->seq), &o);
         fut_payload_return(&call);
     } else {
         fut_outcome_fail(&o, err, NULL);

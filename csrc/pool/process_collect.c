@@ -12,12 +12,13 @@ enum {
     LINGER = 50,
 };
 
-/* One look at everything; true when something happened. */
-static bool collect(struct fut_process_pool *p) {
+/* One look at everything; true when something happened. *next: when to look again. */
+static bool collect(struct fut_process_pool *p, fut_time *next) {
     bool any = false;
     for (int i = 0; i < p->nlinks; i++)
         if (p->links[i].state != FUT_LINK_FREE) any |= fut_process_take(p, &p->links[i]);
     if (!any && fut_zygote_lost(&p->zygote)) fut_process_bury_all(p);
+    *next = fut_process_watch(p);
     fut_process_dispatch(p);
     return any;
 }
@@ -52,11 +53,13 @@ static bool look_for_ring(struct fut_process_pool *p, unsigned seen) {
 }
 
 /* Until somebody rings, or it is time to look. */
-static void wait_for_ring(struct fut_process_pool *p, unsigned seen, bool dormant) {
+static void wait_for_ring(struct fut_process_pool *p, unsigned seen, bool dormant,
+                          fut_time next) {
     if (!dormant && look_for_ring(p, seen)) return;
     fut_time now = fut_now();
-    fut_bell_wait(fut_process_doorbell(&p->shared), seen,
-                  dormant ? FUT_NEVER : now + LOOK_MS * FUT_MS);
+    fut_time until = now + LOOK_MS * FUT_MS;
+    if (next < until) until = next;
+    fut_bell_wait(fut_process_doorbell(&p->shared), seen, dormant ? FUT_NEVER : until);
     if (fut_now() - now < FUT_SPIN_SHORT) fut_spin_learn(&p->spin, true);
 }
 
@@ -68,18 +71,19 @@ void *fut_process_collector(void *arg) {
         unsigned seen = fut_bell_count(fut_process_doorbell(&p->shared));
         fut_lock(&p->lock);
         p->dormant = false;
-        bool any = collect(p);
+        fut_time next;
+        bool any = collect(p, &next);
         int n = p->ndone;
         p->ndone = 0;
         bool waits = !any && n == 0;
-        bool busy = p->window > 0 || p->queue.length > 0 || p->closed;
+        bool busy = next != FUT_NEVER || p->window > 0 || p->queue.length > 0 || p->closed;
         over = p->closed && p->nworkers == 0 && p->queue.length == 0;
         idle = waits && !busy ? idle + 1 : 0;
         p->dormant = idle > LINGER;
         bool dormant = p->dormant;
         fut_unlock(&p->lock);
         settle(p, n);
-        if (waits && !over) wait_for_ring(p, seen, dormant);
+        if (waits && !over) wait_for_ring(p, seen, dormant, next);
     }
     fut_zygote_stop(&p->zygote);
     fut_lock(&p->lock); /* a handle or a future may keep the pool for long: not its memory */

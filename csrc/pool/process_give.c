@@ -115,14 +115,15 @@ static void balance(struct fut_process_pool *p) {
     }
 }
 
-void fut_process_make_way(struct fut_process_pool *p) {
-    for (int i = 0; i < p->nlinks; i++) {
-        struct fut_process_link *link = &p->links[i];
-        for (uint64_t seq = link->next; seq > link->first; seq--) {
-            struct fut_task *t = fut_process_take_back(p, link, seq - 1);
-            if (t) fut_queue_push_front(&p->queue, t);
-        }
+void fut_process_clear(struct fut_process_pool *p, struct fut_process_link *link) {
+    for (uint64_t seq = link->next; seq > link->first; seq--) {
+        struct fut_task *t = fut_process_take_back(p, link, seq - 1);
+        if (t) fut_queue_push_front(&p->queue, t);
     }
+}
+
+void fut_process_make_way(struct fut_process_pool *p) {
+    for (int i = 0; i < p->nlinks; i++) fut_process_clear(p, &p->links[i]);
 }
 
 static void say_bye_when_due(struct fut_process_pool *p, struct fut_process_link *link) {
@@ -136,6 +137,7 @@ static void say_bye_when_due(struct fut_process_pool *p, struct fut_process_link
 void fut_process_dispatch(struct fut_process_pool *p) {
     start_workers(p);
     for (struct fut_task *t; (t = fut_queue_first(&p->queue));) {
+        if (fut_process_has_no_time(p, t)) continue;
         struct fut_process_link *link = choose(p, t);
         if (!link) break;
         fut_queue_remove(&p->queue, t);

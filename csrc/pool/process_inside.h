@@ -3,6 +3,7 @@
  *   process_pool.c      the executor's operations; making and freeing
  *   process_give.c      which worker gets which task, and when workers start
  *   process_take.c      what comes from a worker: results, nonsense, its end
+ *   process_stop.c      tasks that are to end early, and their workers
  *   process_collect.c   the collector's thread, which waits for that
  * LOCKS: all calls here under the pool's lock, but for the collector's own. */
 #ifndef FUT_POOL_PROCESS_INSIDE_H
@@ -66,8 +67,10 @@ void fut_process_dispatch(struct fut_process_pool *p);
 struct fut_task *fut_process_take_back(struct fut_process_pool *p,
                                        struct fut_process_link *link, uint64_t seq);
 
-/* fut_process_make_way(p): takes all tasks that wait at workers back into the queue: one of a
+/* fut_process_clear(p, link): takes the tasks that wait at that worker back into the queue.
+ * fut_process_make_way(p): takes all tasks that wait at workers back into the queue: one of a
  * higher priority has come. */
+void fut_process_clear(struct fut_process_pool *p, struct fut_process_link *link);
 void fut_process_make_way(struct fut_process_pool *p);
 
 /* process_take.c */
@@ -89,6 +92,26 @@ bool fut_process_take(struct fut_process_pool *p, struct fut_process_link *link)
 /* fut_process_bury_all(p): the zygote is gone, and its workers with it: nothing can be started
  * any more. */
 void fut_process_bury_all(struct fut_process_pool *p);
+
+/* process_stop.c */
+
+/* fut_process_interrupt(p, link, t): asks t, which is at that worker, to end, if it runs. */
+bool fut_process_interrupt(struct fut_process_pool *p, struct fut_process_link *link,
+                           struct fut_task *t);
+
+/* fut_process_end_asked(p, link, t): t has left its worker, or that is gone: if it was asked to
+ * end, settles it and drops its count; false when it was not. link: where the worker goes on;
+ * else NULL. */
+bool fut_process_end_asked(struct fut_process_pool *p, struct fut_process_link *link,
+                           struct fut_task *t);
+
+/* fut_process_has_no_time(p, t): true when the limit of t, which is queued, does not let it
+ * start: then it is settled. */
+bool fut_process_has_no_time(struct fut_process_pool *p, struct fut_task *t);
+
+/* fut_process_watch(p): asks those whose time is over to end, and sends stronger signals to the
+ * workers of those that did not. When to look again. */
+fut_time fut_process_watch(struct fut_process_pool *p);
 
 /* fut_process_collector(pool): the main function of the collector's thread, which has a
  * count. */

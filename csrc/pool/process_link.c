@@ -29,6 +29,7 @@ void fut_link_open(struct fut_process_link *link) {
     link->unsent = true;
     link->doomed = false;
     link->signal = 0;
+    link->impatient_at = 0;
     link->finished = 0;
 }
 

@@ -17,11 +17,12 @@ enum fut_link_state { FUT_LINK_FREE, FUT_LINK_STARTING, FUT_LINK_READY, FUT_LINK
 
 struct fut_process_link {
     enum fut_link_state state;
-    bool unsent;       /* the zygote has yet to be asked for the worker */
-    bool doomed;       /* it talked nonsense and is being killed; nothing more is read */
-    int signal;        /* that the zygote has yet to be asked to send it, or 0 */
-    unsigned load;     /* tasks at the worker that were not withdrawn */
-    unsigned finished; /* tasks that this worker has finished */
+    bool unsent;           /* the zygote has yet to be asked for the worker */
+    bool doomed;           /* it talked nonsense and is being killed; nothing more is read */
+    int signal;            /* that the zygote has yet to be asked to send it, or 0 */
+    fut_time impatient_at; /* a task was asked to end: when its worker gets a signal; or 0 */
+    unsigned load;         /* tasks at the worker that were not withdrawn */
+    unsigned finished;     /* tasks that this worker has finished */
     unsigned
         started; /* record->started once the worker exists; when `ended` is it, it is over */
     /* Numbers of the tasks at the worker: [first, next). They go on from worker to worker, so a

@@ -69,6 +69,19 @@ static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     return cancelled;
 }
 
+static bool pool_interrupt(struct fut_executor *ex, struct fut_task *t) {
+    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_link *link;
+    fut_lock(&p->lock);
+    bool asked = find(p, t, &link) && fut_process_interrupt(p, link, t);
+    if (asked) {
+        fut_process_dispatch(p);
+        wake_collector(p); /* it has something to watch */
+    }
+    fut_unlock(&p->lock);
+    return asked;
+}
+
 static void pool_look(struct fut_executor *ex, struct fut_task *t) {
     struct fut_process_pool *p = pool_of(ex);
     struct fut_process_link *link;
@@ -155,6 +168,7 @@ static char *pool_broken(struct fut_executor *ex) {
 static const struct fut_executor_ops process_pool_ops = {
     .submit = pool_submit,
     .cancel = pool_cancel,
+    .interrupt = pool_interrupt,
     .look = pool_look,
     .close = pool_close,
     .stopped = pool_stopped,

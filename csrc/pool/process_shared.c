@@ -87,6 +87,7 @@ static atomic_uint_fast64_t *claim(struct fut_process_slot *slot, uint64_t seq) 
 }
 
 void fut_claim_offer(struct fut_process_slot *slot, uint64_t seq) {
+    atomic_store_explicit(&slot->asked[seq % FUT_WINDOW], 0, memory_order_relaxed);
     atomic_store_explicit(claim(slot, seq), seq * 4 + FUT_CLAIM_WAITING, memory_order_release);
 }
 

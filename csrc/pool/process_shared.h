@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/bell.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/ring.h"
 
@@ -52,6 +53,8 @@ struct fut_process_slot {
     struct fut_bell bell;        /* the worker waits on it */
     atomic_bool full[FUT_RINGS]; /* its writer waits for room and wants to be told */
     _Alignas(64) atomic_uint_fast64_t claims[FUT_WINDOW]; /* number * 4 + enum fut_claim */
+    atomic_int_fast64_t begun[FUT_WINDOW];                /* when the worker took it */
+    atomic_uint asked[FUT_WINDOW]; /* bits of FUT_ASKED: the task is to end; core/worker.h */
     _Alignas(64) unsigned char rings[];
 };
 
@@ -96,6 +99,24 @@ bool fut_full_take(struct fut_process_slot *slot, enum fut_ring_of which);
 void fut_claim_offer(struct fut_process_slot *slot, uint64_t seq);
 bool fut_claim_take(struct fut_process_slot *slot, uint64_t seq, enum fut_claim as);
 bool fut_claim_started(struct fut_process_slot *slot, uint64_t seq);
+
+/* fut_process_set_begun(slot, seq, now): for the worker, before it takes the task.
+ * fut_process_begun(slot, seq): of one that was taken. fut_process_ask(slot, seq, how): asks it
+ * to end. fut_process_asked(slot, seq): where its worker sees that. */
+static inline void fut_process_set_begun(struct fut_process_slot *slot, uint64_t seq,
+                                         fut_time now) {
+    atomic_store_explicit(&slot->begun[seq % FUT_WINDOW], now, memory_order_relaxed);
+}
+static inline fut_time fut_process_begun(struct fut_process_slot *slot, uint64_t seq) {
+    return atomic_load_explicit(&slot->begun[seq % FUT_WINDOW], memory_order_relaxed);
+}
+static inline void fut_process_ask(struct fut_process_slot *slot, uint64_t seq, unsigned how) {
+    atomic_fetch_or(&slot->asked[seq % FUT_WINDOW], how);
+}
+static inline const atomic_uint *fut_process_asked(struct fut_process_slot *slot,
+                                                   uint64_t seq) {
+    return &slot->asked[seq % FUT_WINDOW];
+}
 
 /* Every message on a ring starts with this. */
 struct fut_frame_head {

@@ -55,12 +55,13 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
     if (link->writing == *fut_link_task(link, link->first)) return false; /* it has not all */
     if (kind < FUT_OUTCOME_VALUES || kind > FUT_OUTCOME_FAILURE) return false;
     struct fut_task *t = fut_link_pop(link);
-    struct fut_settled *s = &p->done[p->ndone++];
     p->window--;
     link->finished++;
     fut_process_started(t);
     fut_histogram_add(&p->wait, between(t->future.done_at, head->begun)); /* from its submit */
     fut_histogram_add(&p->run, between(head->begun, head->ended));
+    if (fut_process_end_asked(p, link, t)) return true;
+    struct fut_settled *s = &p->done[p->ndone++];
     s->task = t;
     s->outcome = (struct fut_outcome){.kind = kind, .err = (enum fut_err)(head->what >> 8)};
     enum fut_err err = FUT_OK;
@@ -140,6 +141,7 @@ static void describe(char *text, size_t size, int pid, int status) {
 static void lose(struct fut_process_pool *p, struct fut_task *t, int pid, int status) {
     char text[96];
     struct fut_outcome outcome = {0};
+    if (fut_process_end_asked(p, NULL, t)) return;
     describe(text, sizeof text, pid, status);
     fut_outcome_fail(&outcome, p->killed ? FUT_EBROKEN : FUT_ELOST, text);
     outcome.pid = pid;

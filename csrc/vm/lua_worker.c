@@ -188,6 +188,7 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
     w->info = *info;
     w->thread = pthread_self();
     w->process = strcmp(info->kind, "process") == 0;
+    if (w->process) fut_stop_listen();
     w->L = luaL_newstate();
     enum fut_err err = w->L ? FUT_OK : FUT_ENOMEM;
     if (w->L) {
@@ -290,6 +291,7 @@ const struct fut_worker_type fut_lua_worker_type = {
     .open = worker_open,
     .run = worker_run,
     .interrupt = worker_interrupt,
+    .interrupt_signal = fut_stop_signal_number,
     .close = worker_close,
     .config_free = config_free,
     .ref_id = fut_code_ref_id,

@@ -230,7 +230,18 @@ static void install(void) {
     action.sa_sigaction = on_signal;
     sigemptyset(&action.sa_mask);
     atomic_store(&installed, true);
-    set_action(&action, &previous);
+    struct sigaction old;
+    if (set_action(&action, &old) != 0) return;
+    bool is_ours_already = (old.sa_flags & SA_SIGINFO) && old.sa_sigaction == on_signal;
+    if (!is_ours_already) previous = old;
+}
+
+int fut_stop_signal_number(void) {
+    return signal_number;
+}
+
+void fut_stop_listen(void) {
+    install();
 }
 
 void fut_stop_signal(pthread_t thread) {

@@ -81,6 +81,11 @@ static inline bool fut_stop_caught(bool before) {
  * a state with fut_stop_open. */
 void fut_stop_signal(pthread_t thread);
 
+/* fut_stop_signal_number(): the signal. fut_stop_listen(): handles it in this process, whoever
+ * sends it: for worker processes, which begin with no handlers. */
+int fut_stop_signal_number(void);
+void fut_stop_listen(void);
+
 /* fut_stop_open(L): in a worker's state, on its thread, after luaL_openlibs: functions of ours
  * take the place of some of the standard library's. */
 void fut_stop_open(lua_State *L);
