@@ -197,7 +197,7 @@ describe("Misuse of fetch", function()
 
     it("is an unknown option, or options that are no table", function()
         misuse(2, "table expected, got number", url, 3)
-        for _, name in ipairs { "x", "retries", "max_connections", "rate", "cookies" } do
+        for _, name in ipairs { "x", "retry", "Timeout" } do
             misuse(2, ("unknown option '%s'"):format(name), url, { [name] = 1 })
         end
         misuse(2, "unknown option '1'", url, { "x" })

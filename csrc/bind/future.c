@@ -8,8 +8,11 @@
 #include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/home.h"
+#include "core/native.h"
 #include "core/task.h"
+#include "core/waiter.h"
 #include "vm/decode.h"
+#include "vm/foreign.h"
 #include "vm/handle.h"
 #include "vm/stop.h"
 
@@ -22,9 +25,27 @@ struct fut_future_handle *fut_future_handle_new(lua_State *L) {
     return h;
 }
 
+/* Of a parent of this process, whose module does not complete it here. */
+static void end_forked(struct fut_future *f) {
+    struct fut_native *n = fut_native_of(f);
+    if (fut_future_done(f)) return;
+    struct fut_outcome o = {0};
+    struct fut_result result = {.failed = true};
+    if (n->class->forked) result.object = n->class->forked(n->context);
+    if (result.object) {
+        fut_foreign_outcome(&o, &result);
+        fut_future_settle(f, &o);
+        fut_outcome_deinit(&o);
+    } else {
+        fut_future_withdraw(f);
+    }
+}
+
 struct fut_future *fut_future_test(lua_State *L, int index) {
     if (!fut_home_is(L, index, FUT_UP_FUTURE)) return NULL;
-    return ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    if (f && fut_native_forked(f)) end_forked(f);
+    return f;
 }
 
 struct fut_future *fut_future_check(lua_State *L, int arg) {
@@ -294,10 +315,11 @@ static int future_traceback(lua_State *L) {
 static int future_cancel(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
+    struct fut_native *n = fut_native_of(f);
     if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
         fut_misuse(L, 1, "cancel", "boolean expected, got %s", luaL_typename(L, 2));
-    if (!t) fut_bare_entrust(L, 1);
-    bool cancelled = t ? fut_task_cancel(t) : fut_future_cancel(f);
+    if (!t && !n) fut_bare_entrust(L, 1);
+    bool cancelled = t ? fut_task_cancel(t) : n ? fut_native_cancel(n) : fut_future_cancel(f);
     if (cancelled) fut_derive_unlink(L, 1);
     if (!cancelled && t && lua_toboolean(L, 2)) cancelled = fut_task_interrupt(t);
     cancelled = cancelled || fut_future_state(f) == FUT_CANCELLED;
@@ -350,6 +372,11 @@ static int future_done(lua_State *L) {
 static int future_attempts(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
+    struct fut_native *native = fut_native_of(f);
+    if (native && native->class->attempts) {
+        lua_pushinteger(L, native->class->attempts(native->context));
+        return 1;
+    }
     enum fut_state state = state_of(f);
     bool ran = state == FUT_RUNNING ||
                (state == FUT_FINISHED &&
@@ -369,10 +396,32 @@ static int future_add_done_callback(lua_State *L) {
     return 0;
 }
 
+static void push_count(lua_State *L, double count) {
+    lua_Integer integer;
+    if (count < 0)
+        lua_pushnil(L);
+    else if (lua_numbertointeger(count, &integer))
+        lua_pushinteger(L, integer);
+    else
+        lua_pushnumber(L, count);
+}
+
+/* progress() -> how much is done, of how much or nil; nothing when nobody knows. */
+static int future_progress(lua_State *L) {
+    struct fut_native *n = fut_native_of(fut_future_check(L, 1));
+    double done = 0, all = -1;
+    if (!n || !n->class->progress) return 0;
+    n->class->progress(n->context, &done, &all);
+    push_count(L, done);
+    push_count(L, all);
+    return 2;
+}
+
 static int future_tostring(lua_State *L) {
     struct fut_future_handle *h = luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
     struct fut_task *t = h->future ? fut_task_of(h->future) : NULL;
-    const char *name = t && t->options ? t->options->name : NULL;
+    struct fut_native *n = h->future ? fut_native_of(h->future) : NULL;
+    const char *name = t && t->options ? t->options->name : n ? n->name : NULL;
     lua_pushfstring(L, name ? "Future: %p '%s' (%s)" : "Future: %p%s (%s)", (void *)h,
                     name ? name : "", h->future ? state_name(h->future) : "empty");
     return 1;
@@ -412,20 +461,21 @@ static const struct fut_handle_class task_class = {
     .make = make_handle,
 };
 
+static const struct fut_handle_class native_class = {
+    .type = &fut_native_type,
+    .tname = FUT_FUTURE_TNAME,
+    .home = true,
+    .make = make_handle,
+};
+
 static const luaL_Reg methods[] = {
-    {"result", future_result},
-    {"exception", future_exception},
-    {"outcome", future_outcome},
-    {"traceback", future_traceback},
-    {"_wait", future_wait},
-    {"cancel", future_cancel},
-    {"state", future_state},
-    {"cancelled", future_cancelled},
-    {"running", future_running},
-    {"done", future_done},
-    {"attempts", future_attempts},
-    {"add_done_callback", future_add_done_callback},
-    {NULL, NULL},
+    {"result", future_result},     {"exception", future_exception},
+    {"outcome", future_outcome},   {"traceback", future_traceback},
+    {"_wait", future_wait},        {"cancel", future_cancel},
+    {"state", future_state},       {"cancelled", future_cancelled},
+    {"running", future_running},   {"done", future_done},
+    {"attempts", future_attempts}, {"add_done_callback", future_add_done_callback},
+    {"progress", future_progress}, {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {
@@ -443,5 +493,6 @@ void fut_future_open(lua_State *L) {
     lua_setfield(L, -2, "__index");
     fut_handle_class_add(&bare_class);
     fut_handle_class_add(&task_class);
+    fut_handle_class_add(&native_class);
     lua_pop(L, 1);
 }

@@ -59,11 +59,16 @@ bool fut_future_settle_kept(lua_State *L, int index, bool failed, int n) {
     return false;
 }
 
+/* Others have somebody who settles them. */
+static bool is_bare(const struct fut_future *f) {
+    return f->object.type == &fut_future_type;
+}
+
 /* Settles the future at 1 with the values from 2 on. */
 static int set(lua_State *L, bool failed) {
     struct fut_future *f = fut_future_check(L, 1);
     int n = lua_gettop(L) - 1;
-    if (fut_task_of(f))
+    if (!is_bare(f))
         return fut_error_raise(L, "InvalidStateError",
                                "only its executor sets the outcome of a task");
     if (fut_future_done(f))
@@ -102,7 +107,7 @@ static int future_set_exception(lua_State *L) {
 
 static int future_set_running(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
-    bool bare = !fut_task_of(f) && !fut_derive_is(L, 1);
+    bool bare = is_bare(f) && !fut_derive_is(L, 1);
     bool started = bare && fut_future_start(f);
     if (!started && (!bare || fut_future_state(f) != FUT_CANCELLED))
         return fut_error_raise(L, "InvalidStateError", "the future is not pending");

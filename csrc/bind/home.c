@@ -206,6 +206,7 @@ int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end) {
         return lua_error(L);
     }
     if (fut_stop_due(home->main) || fut_stop_raising()) return fut_stop_raise(L);
+    home->interrupted = true;
     if (fut_interrupt_due(home->main)) return fut_interrupt_raise(L, home->main);
     return luaL_error(L, "interrupted!"); /* a callback has taken the hook */
 }
@@ -276,6 +277,7 @@ enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(v
                             void *arg, struct fut_waiting *what) {
     struct fut_executor *ex = fut_executor_current();
     bool in_task = ex && ex->ops->wait_begin;
+    home->interrupted = false;
     for (;;) {
         bool interrupted = false;
         bool is_ready = ready(arg); /* first: the callbacks of what is ready are due now */

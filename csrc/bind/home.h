@@ -31,7 +31,8 @@ struct fut_home {
     struct fut_spin spin;
     bool in_callback;
     bool closed;
-    char *why; /* the last wait could never end, until it is raised; from fut_alloc */
+    char *why;        /* the last wait could never end, until it is raised; from fut_alloc */
+    bool interrupted; /* a Ctrl-C has ended the last wait */
     struct fut_home_executor *executors;
 };
 

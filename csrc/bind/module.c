@@ -10,6 +10,7 @@
 
 #include "base/cpu.h"
 #include "bind/bare.h"
+#include "bind/capi.h"
 #include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/executor.h"
@@ -167,5 +168,6 @@ int luaopen_futures_core(lua_State *L) {
     fut_watches_open(L);
     fut_wait_open(L);
     fut_map_open(L);
+    fut_capi_open(L);
     return 1;
 }

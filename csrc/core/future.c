@@ -125,3 +125,9 @@ bool fut_future_settle_asked(struct fut_future *f, struct fut_outcome *outcome) 
     }
     return true;
 }
+
+bool fut_future_withdraw(struct fut_future *f) {
+    if (!move_state(f, PENDING | RUNNING, FUT_SETTLING, false)) return false;
+    finish(f, FUT_CANCELLED, fut_now());
+    return true;
+}

@@ -3,7 +3,7 @@
  *
  *   pending --start--> running --settle--> finished
  *      |  \---------------settle-------------^
- *      \--cancel--> cancelled
+ *      \--cancel--> cancelled (withdraw: also from running)
  *
  * STATE: one atomic word: the state, a "watched" flag, and what its runner is asked for.
  * Finished and cancelled are final; the outcome is written before the state becomes finished
@@ -105,6 +105,10 @@ bool fut_future_settle_asked(struct fut_future *f, struct fut_outcome *outcome);
 /* fut_future_cancel(f): pending -> cancelled, and tells the watchers; false in any other
  * state. */
 bool fut_future_cancel(struct fut_future *f);
+
+/* fut_future_withdraw(f): pending or running -> cancelled, for one whose task can be called off
+ * at any moment; false when it was done. */
+bool fut_future_withdraw(struct fut_future *f);
 
 static inline void fut_future_hold(struct fut_future *f) {
     fut_object_hold(&f->object);

@@ -8,81 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fetch/handle.h"
+#include "fetch/engine.h"
+#include "fetch/failure.h"
 #include "fetch/url.h"
-#include "vm/interrupt.h"
 
-#define HANDLE_TYPE "futures.fetch.handle"
-#define TRANSFER_TYPE "futures.fetch.transfer"
 #define URL_TYPE "futures.fetch.url"
+#define USE_TYPE "futures.fetch.use"
 
 __attribute__((visibility("default"))) int luaopen_futures_fetch_core(lua_State *L);
-
-static void *new_empty(lua_State *L, size_t size, const char *type) {
-    void *empty = memset(lua_newuserdatauv(L, size, 0), 0, size);
-    luaL_setmetatable(L, type);
-    return empty;
-}
-
-static int handle_gc(lua_State *L) {
-    fut_handle_close(luaL_checkudata(L, 1, HANDLE_TYPE));
-    return 0;
-}
-
-static int transfer_gc(lua_State *L) {
-    fut_transfer_deinit(luaL_checkudata(L, 1, TRANSFER_TYPE));
-    return 0;
-}
 
 static int url_gc(lua_State *L) {
     fut_url_deinit(luaL_checkudata(L, 1, URL_TYPE));
     return 0;
 }
 
-/* A state belongs to one thread, so the handle of the state is that of the thread. */
-static struct fut_handle *handle_of(lua_State *L) {
-    static const char key = 0;
-    struct fut_handle *handle;
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TUSERDATA) {
-        handle = lua_touserdata(L, -1);
-        lua_pop(L, 1);
-    } else {
-        lua_pop(L, 1);
-        handle = new_empty(L, sizeof *handle, HANDLE_TYPE);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
-    }
-    return handle;
-}
-
-/* Where Ctrl-C leaves its hook, whatever coroutine calls. */
-static lua_State *main_coroutine(lua_State *L) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-    lua_State *main = lua_tothread(L, -1);
-    lua_pop(L, 1);
-    return main;
-}
-
-static bool is_interrupted(void *main) {
-    return fut_interrupt_due(main);
-}
-
-/* perform(request) → true, response or false, failure: plain tables. Blocks. */
-static int l_perform(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    lua_State *main = main_coroutine(L);
-    struct fut_handle *handle = handle_of(L);
-    struct fut_transfer *transfer = new_empty(L, sizeof *transfer, TRANSFER_TYPE);
-    fut_request_init(&transfer->request);
-    fut_bind_read_request(L, 1, &transfer->request);
-    luaL_checkstack(L, LUA_MINSTACK, NULL);
-    if (!fut_handle_run(handle, transfer, is_interrupted, main)) {
-        fut_transfer_deinit(transfer);
-        return fut_interrupt_raise(L, main);
-    }
-    int results = fut_bind_push_outcome(L, transfer);
-    fut_transfer_deinit(transfer); /* not when the collector comes to it: bodies are large */
-    return results;
+/* The state is being closed: it was made first, so the futures and sessions of the state are
+ * gone already. */
+static int use_gc(lua_State *L) {
+    bool *open = luaL_checkudata(L, 1, USE_TYPE);
+    if (*open) fut_engine_close(fut_engine_api()->interrupted(L));
+    *open = false;
+    return 0;
 }
 
 /* parse_url(text [, base]) → url, user, password, or nil, kind, reason. */
@@ -91,7 +37,9 @@ static int l_parse_url(lua_State *L) {
     const char *text = luaL_checklstring(L, 1, &len);
     const char *base = luaL_optstring(L, 2, NULL);
     const char *reason = "";
-    struct fut_url *url = new_empty(L, sizeof *url, URL_TYPE);
+    struct fut_url *url = lua_newuserdatauv(L, sizeof *url, 0);
+    memset(url, 0, sizeof *url);
+    luaL_setmetatable(L, URL_TYPE);
     enum fut_url_verdict verdict = fut_url_parse(url, text, len, base, &reason);
     if (verdict == FUT_URL_MEMORY) return luaL_error(L, "not enough memory");
     if (verdict != FUT_URL_OK) {
@@ -137,20 +85,38 @@ static void new_type(lua_State *L, const char *name, lua_CFunction gc) {
     lua_pop(L, 1);
 }
 
+/* Once for each state, however often the module is opened in it. */
+static void use_engine(lua_State *L, const struct fut_api *api) {
+    static const char key = 0;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
+        bool *open = lua_newuserdatauv(L, sizeof *open, 0);
+        *open = false;
+        luaL_setmetatable(L, USE_TYPE);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+        fut_engine_open(api);
+        *open = true;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 int luaopen_futures_fetch_core(lua_State *L) {
-    static const luaL_Reg functions[] = {{"perform", l_perform},
-                                         {"parse_url", l_parse_url},
-                                         {"mask_url", l_mask_url},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"parse_url", l_parse_url}, {"mask_url", l_mask_url}, {NULL, NULL}};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const struct fut_api *api = fut_api_get(L);
     pthread_once(&once, global_init);
     if (global_result != CURLE_OK)
         return luaL_error(L, "libcurl: %s", curl_easy_strerror(global_result));
-    fut_interrupt_open(L);
-    new_type(L, HANDLE_TYPE, handle_gc);
-    new_type(L, TRANSFER_TYPE, transfer_gc);
     new_type(L, URL_TYPE, url_gc);
+    new_type(L, USE_TYPE, use_gc);
+    use_engine(L, api);
     luaL_newlib(L, functions);
+    fut_bind_open_request(L);
+    fut_bind_open_session(L);
+    fut_bind_open_response(L);
+    fut_bind_open_problem(L);
     lua_pushstring(L, libcurl_version);
     lua_setfield(L, -2, "libcurl");
     return 1;

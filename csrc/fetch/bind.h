@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Between Lua's tables and the structs of this folder. These calls may raise (memory), so all
- * that they fill belongs to a userdata already. */
+/* The parts of the Lua module futures.fetch.core, which lua/futures/fetch/ is built upon. Each
+ * `open` adds its functions and classes to the module table at the top.
+ *   bind.c           the module, URLs
+ *   bind_request.c   options, checked by Lua -> fut_request
+ *   bind_session.c   sessions, submit
+ *   bind_response.c  Response
+ *   bind_problem.c   FetchError */
 #ifndef FUT_FETCH_BIND_H
 #define FUT_FETCH_BIND_H
 
 #include <lua.h>
 
 #include "fetch/request.h"
-#include "fetch/transfer.h"
 
-/* fut_bind_read_request(L, index, r): fills r, which holds the defaults, from the flat table at
- * index, as lua/futures/fetch/request.lua makes it. */
-void fut_bind_read_request(lua_State *L, int index, struct fut_request *r);
+/* fut_bind_check_request(L, index): the request of the userdata, not counted. */
+struct fut_request *fut_bind_check_request(lua_State *L, int index);
 
-/* fut_bind_push_outcome(L, t): pushes true and the fields of the response, or false and those
- * of the error; → 2. */
-int fut_bind_push_outcome(lua_State *L, const struct fut_transfer *t);
+void fut_bind_open_request(lua_State *L);
+void fut_bind_open_session(lua_State *L);
+void fut_bind_open_response(lua_State *L);
+void fut_bind_open_problem(lua_State *L);
 
 #endif

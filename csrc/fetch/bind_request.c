@@ -2,12 +2,19 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "fetch/bind.h"
+#include "fetch/limit.h"
+
+static _Noreturn void raise_memory(lua_State *L) {
+    luaL_error(L, "not enough memory");
+    abort(); /* never reached, which the compiler does not know */
+}
 
 static void check_memory(lua_State *L, bool ok) {
-    if (!ok) luaL_error(L, "not enough memory");
+    if (!ok) raise_memory(L);
 }
 
 /* The strings of all kinds are copied, so that the request can leave the thread of its
@@ -31,7 +38,7 @@ static bool read_bytes(lua_State *L, int index, const char *key, struct fut_buf 
     return found;
 }
 
-static void read_seconds(lua_State *L, int index, const char *key, double *to) {
+static void read_number(lua_State *L, int index, const char *key, double *to) {
     if (lua_getfield(L, index, key) == LUA_TNUMBER) *to = lua_tonumber(L, -1);
     lua_pop(L, 1);
 }
@@ -82,10 +89,24 @@ static void read_parts(lua_State *L, int index, struct fut_request *r) {
     lua_pop(L, 1);
 }
 
+static void read_size(lua_State *L, int index, const char *key, size_t *to) {
+    if (lua_getfield(L, index, key) == LUA_TNUMBER) *to = (size_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+}
+
 static void read_limits(lua_State *L, int index, struct fut_request *r) {
-    read_seconds(L, index, "total", &r->total_s);
-    read_seconds(L, index, "connect", &r->connect_s);
-    read_seconds(L, index, "idle", &r->idle_s);
+    read_number(L, index, "total", &r->total_s);
+    read_number(L, index, "connect", &r->connect_s);
+    read_number(L, index, "idle", &r->idle_s);
+    read_number(L, index, "deadline", &r->deadline_s);
+    read_number(L, index, "priority", &r->priority);
+    read_number(L, index, "rate", &r->rate);
+    read_size(L, index, "max_connections", &r->max_connections);
+    read_size(L, index, "max_per_host", &r->max_per_host);
+    read_size(L, index, "max_pending", &r->max_pending);
+    if (lua_getfield(L, index, "max_buffered") == LUA_TNUMBER)
+        r->max_buffered = (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
     if (lua_getfield(L, index, "max_redirects") == LUA_TNUMBER)
         r->max_redirects = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
@@ -93,6 +114,27 @@ static void read_limits(lua_State *L, int index, struct fut_request *r) {
         r->max_body = (uint64_t)lua_tointeger(L, -1);
     else if (lua_isboolean(L, -1))
         r->max_body = UINT64_MAX;
+    lua_pop(L, 1);
+}
+
+static void read_retry(lua_State *L, int index, struct fut_retry_policy *p) {
+    if (lua_getfield(L, index, "retry") == LUA_TTABLE) {
+        int at = lua_gettop(L);
+        lua_getfield(L, at, "max");
+        p->max = (int)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+        read_number(L, at, "backoff", &p->backoff_s);
+        read_number(L, at, "factor", &p->factor);
+        read_number(L, at, "max_delay", &p->max_delay_s);
+        read_flag(L, at, "jitter", &p->jitter);
+        read_flag(L, at, "respect_retry_after", &p->respect_retry_after);
+        lua_getfield(L, at, "statuses");
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TNUMBER; i++) {
+            fut_retry_add_status(p, (int)lua_tointeger(L, -1));
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 2);
+    }
     lua_pop(L, 1);
 }
 
@@ -106,12 +148,11 @@ static void read_choices(lua_State *L, int index, struct fut_request *r) {
     r->http = (enum fut_http)http;
 }
 
-void fut_bind_read_request(lua_State *L, int index, struct fut_request *r) {
+static void read_request(lua_State *L, int index, struct fut_request *r) {
     static const struct {
         const char *key;
         size_t offset;
     } strings[] = {
-        {"url", offsetof(struct fut_request, url)},
         {"method", offsetof(struct fut_request, method)},
         {"output", offsetof(struct fut_request, output)},
         {"user", offsetof(struct fut_request, user)},
@@ -125,13 +166,60 @@ void fut_bind_read_request(lua_State *L, int index, struct fut_request *r) {
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         read_string(L, index, strings[i].key, (char **)((char *)r + strings[i].offset));
-    luaL_argcheck(L, r->url && r->method && r->user_agent, index, "not a request");
+    luaL_argcheck(L, r->method && r->user_agent, index, "not a request");
     read_headers(L, index, &r->headers);
     r->has_body = read_bytes(L, index, "body", &r->body);
     read_parts(L, index, r);
     read_limits(L, index, r);
+    read_retry(L, index, &r->retry);
     read_choices(L, index, r);
+    read_flag(L, index, "cookies", &r->cookies);
+    read_flag(L, index, "raise_for_status", &r->raise_for_status);
     read_flag(L, index, "compression", &r->compression);
     read_flag(L, index, "verify", &r->verify);
     read_flag(L, index, "deny_private", &r->deny_private);
+}
+
+/* ---- the userdata ---- */
+
+#define TNAME "futures.fetch.Request"
+
+struct fut_request *fut_bind_check_request(lua_State *L, int index) {
+    struct fut_request **slot = luaL_checkudata(L, index, TNAME);
+    luaL_argcheck(L, *slot, index, "not a request");
+    return *slot;
+}
+
+static int request_gc(lua_State *L) {
+    struct fut_request **slot = luaL_checkudata(L, 1, TNAME);
+    fut_request_drop(*slot);
+    *slot = NULL;
+    return 0;
+}
+
+/* request(flat) -> userdata, and the number of connections that the system allows when it is
+ * smaller than max_connections. */
+static int l_request(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct fut_request **slot = lua_newuserdatauv(L, sizeof(*slot), 0);
+    *slot = NULL;
+    luaL_setmetatable(L, TNAME);
+    struct fut_request *r = *slot = fut_request_new();
+    check_memory(L, r != NULL);
+    read_request(L, 1, r);
+    size_t possible = fut_limit_connections(r->max_connections);
+    if (possible >= r->max_connections) return 1;
+    r->max_connections = possible;
+    lua_pushinteger(L, (lua_Integer)possible);
+    return 2;
+}
+
+void fut_bind_open_request(lua_State *L) {
+    luaL_newmetatable(L, TNAME);
+    lua_pushcfunction(L, request_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    lua_pushcfunction(L, l_request);
+    lua_setfield(L, -2, "request");
 }

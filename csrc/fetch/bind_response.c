@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+/* The Response userdata. A field becomes a Lua value when it is asked for; those that are
+ * costly or tables are kept, in the user value. */
 #include <lauxlib.h>
 #include <string.h>
 
 #include "fetch/bind.h"
+#include "fetch/engine.h"
+#include "fetch/response.h"
 
-static void set_number(lua_State *L, const char *key, double value) {
-    lua_pushnumber(L, value);
-    lua_setfield(L, -2, key);
-}
+/* Lua does not see the memory of bodies: its collector is told to work for each so many bytes
+ * of them. */
+enum { STEP_BYTES = 64 * 1024 };
 
-static void set_integer(lua_State *L, const char *key, lua_Integer value) {
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, key);
-}
-
-static void set_string(lua_State *L, const char *key, const char *value) {
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, key);
+static struct fut_response *check(lua_State *L, int index) {
+    struct fut_response *r = fut_engine_api()->object_test(L, index, &fut_response_class);
+    if (!r) luaL_checkudata(L, index, fut_response_class.name);
+    luaL_argcheck(L, r, index, "empty response");
+    return r;
 }
 
 static const char *version_name(long http) {
@@ -32,82 +32,214 @@ static const char *version_name(long http) {
     }
 }
 
-static void push_request(lua_State *L, const struct fut_request *r) {
-    lua_createtable(L, 0, 2);
-    set_string(L, "method", r->method);
-    set_string(L, "url", r->url);
-}
-
-/* {name, value, name, value, ...}: integer keys only, so that no header is taken for a
- * field. */
-static void push_headers(lua_State *L, const struct fut_head *head) {
+/* {name, value, name, value, ...}: integer keys only, so that no header is taken for a field;
+ * the metatable is lua/futures/fetch/headers.lua. */
+static void push_headers(lua_State *L, const struct fut_response *r) {
     size_t position = 0;
     struct fut_field field;
     lua_newtable(L);
-    for (lua_Integer n = 1; fut_head_next(head, &position, &field); n += 2) {
+    for (lua_Integer n = 1; fut_head_next(&r->head, &position, &field); n += 2) {
         lua_pushlstring(L, field.name, field.name_len);
         lua_rawseti(L, -2, n);
         lua_pushlstring(L, field.value, field.value_len);
         lua_rawseti(L, -2, n + 1);
     }
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "futures.fetch.headers");
+    lua_call(L, 1, 1);
+    lua_setmetatable(L, -2);
 }
 
-static void push_times(lua_State *L, const struct fut_times *times) {
+static void set_number(lua_State *L, const char *key, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void push_times(lua_State *L, const struct fut_response *r) {
     lua_createtable(L, 0, 5);
-    set_number(L, "dns", times->dns);
-    set_number(L, "connect", times->connect);
-    set_number(L, "tls", times->tls);
-    set_number(L, "first_byte", times->first_byte);
-    set_number(L, "total", times->total);
+    set_number(L, "dns", r->times.dns);
+    set_number(L, "connect", r->times.connect);
+    set_number(L, "tls", r->times.tls);
+    set_number(L, "first_byte", r->times.first_byte);
+    set_number(L, "total", r->times.total);
 }
 
-static void push_response(lua_State *L, const struct fut_transfer *t) {
-    lua_createtable(L, 0, 13);
-    set_integer(L, "status", t->status);
-    lua_pushboolean(L, t->status >= 200 && t->status < 300);
-    lua_setfield(L, -2, "ok");
-    set_string(L, "reason", fut_head_reason(&t->head));
-    set_string(L, "url", t->hop.url);
-    set_string(L, "http_version", version_name(t->http));
-    set_integer(L, "redirects", t->redirects);
-    set_integer(L, "attempts", 1);
-    set_integer(L, "size", (lua_Integer)t->sink.received);
-    push_headers(L, &t->head);
-    lua_setfield(L, -2, "headers");
-    push_times(L, &t->times);
-    lua_setfield(L, -2, "time");
-    push_request(L, &t->request);
-    lua_setfield(L, -2, "request");
-    if (t->in_file) {
-        set_string(L, "path", t->request.output);
-    } else {
-        lua_pushlstring(L, (const char *)t->sink.memory.data, t->sink.memory.len);
-        lua_setfield(L, -2, "body");
+static void push_request(lua_State *L, const struct fut_response *r) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, r->request_method);
+    lua_setfield(L, -2, "method");
+    lua_pushstring(L, r->request_url);
+    lua_setfield(L, -2, "url");
+}
+
+static void push_body(lua_State *L, struct fut_response *r) {
+    if (r->path) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_pushlstring(L, (const char *)r->body.data, r->body.len);
+    fut_response_taken(r);
+}
+
+enum field {
+    BODY = 1, /* kept */
+    HEADERS,
+    TIME,
+    REQUEST,
+    STATUS, /* made anew each time */
+    OK,
+    REASON,
+    URL,
+    HTTP_VERSION,
+    REDIRECTS,
+    ATTEMPTS,
+    SIZE,
+    PATH,
+};
+
+static const char *const names[] = {
+    [BODY] = "body",           [HEADERS] = "headers",   [TIME] = "time",
+    [REQUEST] = "request",     [STATUS] = "status",     [OK] = "ok",
+    [REASON] = "reason",       [URL] = "url",           [HTTP_VERSION] = "http_version",
+    [REDIRECTS] = "redirects", [ATTEMPTS] = "attempts", [SIZE] = "size",
+    [PATH] = "path",
+};
+enum { NAMES = sizeof names / sizeof *names };
+
+static void push_kept(lua_State *L, struct fut_response *r, enum field field) {
+    if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, REQUEST, 0);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, 1);
+    }
+    if (lua_rawgeti(L, -1, field) != LUA_TNIL) return;
+    lua_pop(L, 1);
+    if (field == BODY)
+        push_body(L, r);
+    else if (field == HEADERS)
+        push_headers(L, r);
+    else if (field == TIME)
+        push_times(L, r);
+    else
+        push_request(L, r);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, field);
+}
+
+static void push_field(lua_State *L, struct fut_response *r, enum field field) {
+    switch (field) {
+    case STATUS:
+        lua_pushinteger(L, r->status);
+        break;
+    case OK:
+        lua_pushboolean(L, r->status >= 200 && r->status < 300);
+        break;
+    case REASON:
+        lua_pushstring(L, fut_head_reason(&r->head));
+        break;
+    case URL:
+        lua_pushstring(L, r->url);
+        break;
+    case HTTP_VERSION:
+        lua_pushstring(L, version_name(r->http));
+        break;
+    case REDIRECTS:
+        lua_pushinteger(L, r->redirects);
+        break;
+    case ATTEMPTS:
+        lua_pushinteger(L, r->attempts);
+        break;
+    case SIZE:
+        lua_pushinteger(L, (lua_Integer)r->size);
+        break;
+    case PATH:
+        lua_pushstring(L, r->path);
+        break;
+    default:
+        push_kept(L, r, field);
+        break;
     }
 }
 
-static void push_failure(lua_State *L, const struct fut_transfer *t) {
-    const struct fut_failure *f = &t->failure;
-    lua_createtable(L, 0, 10);
-    set_string(L, "kind", fut_kind_name(f->kind));
-    set_string(L, "message", f->text);
-    set_string(L, "url", t->hop.url ? t->hop.url : t->request.url);
-    set_string(L, "method", t->request.method);
-    set_integer(L, "attempt", 1);
-    set_integer(L, "bytes", (lua_Integer)t->sink.received);
-    lua_pushboolean(L, f->retryable);
-    lua_setfield(L, -2, "retryable");
-    if (t->status > 0) set_integer(L, "status", t->status);
-    if (f->code > 0) set_integer(L, "code", f->code);
-    if (f->kind == FUT_KIND_TIMEOUT) set_string(L, "phase", fut_phase_name(f->phase));
+/* Upvalues: name -> field, and the methods. */
+static int response_index(lua_State *L) {
+    struct fut_response *r = check(L, 1);
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    int field = (int)lua_tointeger(L, -1);
+    if (field > 0) {
+        push_field(L, r, (enum field)field);
+    } else {
+        lua_pushvalue(L, 2);
+        lua_rawget(L, lua_upvalueindex(2));
+    }
+    return 1;
 }
 
-int fut_bind_push_outcome(lua_State *L, const struct fut_transfer *t) {
-    if (t->failure.kind == FUT_KIND_MEMORY) return luaL_error(L, "not enough memory");
-    lua_pushboolean(L, t->failure.kind == FUT_KIND_NONE);
-    if (t->failure.kind == FUT_KIND_NONE)
-        push_response(L, t);
-    else
-        push_failure(L, t);
+static int next_field(lua_State *L) {
+    struct fut_response *r = check(L, 1);
+    int field = 0;
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2)) {
+        lua_pushvalue(L, 2);
+        lua_rawget(L, lua_upvalueindex(1));
+        field = (int)lua_tointeger(L, -1);
+    }
+    for (field++; field < NAMES; field++) {
+        lua_settop(L, 1);
+        lua_pushstring(L, names[field]);
+        push_field(L, r, (enum field)field);
+        if (!lua_isnil(L, -1)) return 2;
+    }
+    return 0;
+}
+
+/* pairs(response): its fields. */
+static int response_pairs(lua_State *L) {
+    check(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, next_field, 1);
+    lua_pushvalue(L, 1);
     return 2;
+}
+
+static int response_len(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)check(L, 1)->size);
+    return 1;
+}
+
+static int response_tostring(lua_State *L) {
+    const struct fut_response *r = check(L, 1);
+    char total[64];
+    lua_Number seconds = r->times.total;
+    lua_pushfstring(L, "Response %I %s %I bytes ", (lua_Integer)r->status, r->url,
+                    (lua_Integer)r->size);
+    int n = snprintf(total, sizeof total, "%.3f s", seconds);
+    lua_pushlstring(L, total, (size_t)n);
+    lua_concat(L, 2);
+    return 1;
+}
+
+void fut_bind_open_response(lua_State *L) {
+    fut_engine_api()->class_open(L, &fut_response_class);
+    lua_createtable(L, 0, NAMES);
+    for (int i = 1; i < NAMES; i++) {
+        lua_pushinteger(L, i);
+        lua_setfield(L, -2, names[i]);
+    }
+    lua_newtable(L); /* the methods, which lua/futures/fetch/response.lua adds */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -4, "methods");
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, response_pairs, 1);
+    lua_setfield(L, -4, "__pairs");
+    lua_pushcclosure(L, response_index, 2);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, response_len);
+    lua_setfield(L, -2, "__len");
+    lua_pushcfunction(L, response_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_setfield(L, -2, "Response");
 }

@@ -14,6 +14,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
     struct fut_transfer *t = context;
     t->phase = FUT_PHASE_BODY;
     t->last_byte = fut_now();
+    if (size * count > 7 && memcmp(line, "HTTP/1.", 7) == 0) t->exclusive = true;
     switch (fut_head_feed(&t->head, line, size * count)) {
     case FUT_HEAD_OK:
         return size * count;
@@ -32,14 +33,30 @@ void fut_callbacks_sort_body(struct fut_transfer *t) {
     if (t->sorted) return;
     t->sorted = true;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
-    bool is_redirect = fut_hop_is_redirect(t->status) && t->request.max_redirects > 0 &&
+    bool is_redirect = fut_hop_is_redirect(t->status) && t->request->max_redirects > 0 &&
                        fut_head_find(&t->head, "Location");
     bool is_success = t->status >= 200 && t->status < 300;
     t->discards = is_redirect;
     if (!is_redirect && !is_success && t->sink.part_path) {
-        uint64_t limit = t->request.max_body; /* "none" was said of a file, not of memory */
+        uint64_t limit = t->request->max_body; /* "none" was said of a file, not of memory */
         fut_sink_open_memory(&t->sink, limit == UINT64_MAX ? FUT_REQUEST_MAX_BODY : limit);
     }
+}
+
+/* The length of the body, where the bytes that are announced are those that we count; or -1. */
+static curl_off_t announced_length(struct fut_transfer *t) {
+    curl_off_t announced = -1;
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    bool is_encoded = t->request->compression && fut_head_find(&t->head, "Content-Encoding");
+    return is_encoded ? -1 : announced;
+}
+
+static void tell_progress(struct fut_transfer *t, bool is_first) {
+    if (!t->progress) return;
+    if (is_first)
+        atomic_store_explicit(&t->progress->expected, (uint64_t)(announced_length(t) + 1),
+                              memory_order_relaxed);
+    atomic_store_explicit(&t->progress->received, t->sink.received, memory_order_relaxed);
 }
 
 static void fail_size(struct fut_transfer *t) {
@@ -47,12 +64,9 @@ static void fail_size(struct fut_transfer *t) {
                     (unsigned long long)t->sink.limit);
 }
 
-/* Known beforehand only where the announced bytes are those that we count. */
 static bool announces_too_much(struct fut_transfer *t) {
-    curl_off_t announced = -1;
-    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-    bool is_encoded = t->request.compression && fut_head_find(&t->head, "Content-Encoding");
-    return announced > 0 && !is_encoded && (uint64_t)announced > t->sink.limit;
+    curl_off_t announced = announced_length(t);
+    return announced > 0 && (uint64_t)announced > t->sink.limit;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
@@ -72,6 +86,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
     }
     switch (fut_sink_write(&t->sink, bytes, n)) {
     case FUT_SINK_OK:
+        tell_progress(t, is_first);
         return n;
     case FUT_SINK_FULL:
         fail_size(t);
@@ -80,7 +95,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
         fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
         break;
     case FUT_SINK_FILE:
-        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request.output,
+        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request->output,
                         strerror(errno));
         break;
     }
@@ -91,7 +106,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
                                     struct curl_sockaddr *address) {
     struct fut_transfer *t = context;
     (void)purpose;
-    if (t->request.deny_private && !fut_address_is_public(&address->addr)) {
+    if (t->request->deny_private && !fut_address_is_public(&address->addr)) {
         t->denied = true;
         return CURL_SOCKET_BAD;
     }
@@ -109,7 +124,7 @@ static int on_connected(void *context, char *ip, char *local_ip, int port, int l
     (void)local_ip;
     (void)port;
     (void)local_port;
-    t->denied = t->request.deny_private && !fut_address_text_is_public(ip);
+    t->denied = t->request->deny_private && !fut_address_text_is_public(ip);
     if (t->denied) return CURL_PREREQFUNC_ABORT;
     t->phase = FUT_PHASE_FIRST_BYTE;
     t->last_byte = fut_now();

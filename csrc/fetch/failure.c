@@ -7,13 +7,14 @@
 
 const char *fut_kind_name(enum fut_kind kind) {
     static const char *const names[] = {
-        "none", "url", "scheme",   "connect",   "dns",      "timeout",   "denied",
-        "io",   "tls", "redirect", "truncated", "protocol", "too_large", "memory"};
+        "none",      "url",    "scheme",   "connect",  "dns",       "timeout",
+        "denied",    "io",     "tls",      "redirect", "truncated", "protocol",
+        "too_large", "status", "shutdown", "forked",   "memory"};
     return names[kind];
 }
 
 const char *fut_phase_name(enum fut_phase phase) {
-    static const char *const names[] = {"connect", "first_byte", "body"};
+    static const char *const names[] = {"connect", "first_byte", "body", "deadline"};
     return names[phase];
 }
 

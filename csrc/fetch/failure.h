@@ -22,7 +22,10 @@ enum fut_kind {
     FUT_KIND_TRUNCATED,
     FUT_KIND_PROTOCOL,
     FUT_KIND_TOO_LARGE,
-    FUT_KIND_MEMORY, /* not a FetchError: Lua's "not enough memory" */
+    FUT_KIND_STATUS,   /* a response, but with raise_for_status */
+    FUT_KIND_SHUTDOWN, /* the session was closed */
+    FUT_KIND_FORKED,   /* the engine is in the parent process */
+    FUT_KIND_MEMORY,   /* not a FetchError: Lua's "not enough memory" */
 };
 
 /* How far an exchange has come. */
@@ -30,6 +33,7 @@ enum fut_phase {
     FUT_PHASE_CONNECT,    /* name, TCP, TLS */
     FUT_PHASE_FIRST_BYTE, /* the request is being sent, nothing has come back */
     FUT_PHASE_BODY,       /* something has come back */
+    FUT_PHASE_DEADLINE,   /* anywhere: the limit over all attempts */
 };
 
 struct fut_failure {

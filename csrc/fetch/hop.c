@@ -19,9 +19,10 @@ static void set_url(struct fut_hop *h, const char *url, struct fut_failure *fail
     h->url = copy;
 }
 
-void fut_hop_first(struct fut_hop *h, const struct fut_request *r,
+void fut_hop_first(struct fut_hop *h, const struct fut_request *r, const char *url,
                    struct fut_failure *failure) {
-    set_url(h, r->url, failure);
+    h->first_url = url;
+    set_url(h, url, failure);
     h->method = r->method;
     h->with_body = true;
     h->with_credentials = true;
@@ -49,11 +50,12 @@ static void refuse(struct fut_failure *failure, const char *why, const char *loc
 
 /* Credentials go to the server that the request named, and to no other, also when a chain of
  * redirects comes back to it. */
-static void move_to(struct fut_hop *h, const struct fut_request *r, const struct fut_url *to,
-                    const char *location, struct fut_failure *failure) {
+static void move_to(struct fut_hop *h, const struct fut_url *to, const char *location,
+                    struct fut_failure *failure) {
     struct fut_url first = {0}, from = {0};
     const char *reason;
-    if (fut_url_parse(&first, r->url, strlen(r->url), NULL, &reason) != FUT_URL_OK ||
+    if (fut_url_parse(&first, h->first_url, strlen(h->first_url), NULL, &reason) !=
+            FUT_URL_OK ||
         fut_url_parse(&from, h->url, strlen(h->url), NULL, &reason) != FUT_URL_OK) {
         fut_failure_set(failure, FUT_KIND_MEMORY, "not enough memory");
     } else if (fut_url_is_downgrade(&from, to)) {
@@ -66,13 +68,13 @@ static void move_to(struct fut_hop *h, const struct fut_request *r, const struct
     fut_url_deinit(&from);
 }
 
-void fut_hop_follow(struct fut_hop *h, const struct fut_request *r, long status,
-                    const char *location, struct fut_failure *failure) {
+void fut_hop_follow(struct fut_hop *h, long status, const char *location,
+                    struct fut_failure *failure) {
     struct fut_url to;
     const char *reason = "";
     switch (fut_url_resolve(&to, h->url, location, &reason)) {
     case FUT_URL_OK:
-        move_to(h, r, &to, location, failure);
+        move_to(h, &to, location, failure);
         change_method(h, status);
         fut_url_deinit(&to);
         break;

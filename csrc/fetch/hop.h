@@ -14,6 +14,7 @@
 #include "fetch/request.h"
 
 struct fut_hop {
+    const char *first_url; /* where the user's credentials may go */
     char *url;
     const char *method; /* of the request, or a literal */
     bool with_body;
@@ -22,13 +23,15 @@ struct fut_hop {
     curl_mime *mime;
 };
 
-/* fut_hop_first(h, r, failure): the exchange with the request's own URL. */
-void fut_hop_first(struct fut_hop *h, const struct fut_request *r, struct fut_failure *failure);
+/* fut_hop_first(h, r, url, failure): the exchange with the URL that the user gave; this string
+ * must live as long as the hop. */
+void fut_hop_first(struct fut_hop *h, const struct fut_request *r, const char *url,
+                   struct fut_failure *failure);
 
-/* fut_hop_follow(h, r, status, location, failure): turns the hop into the one that a 3xx
+/* fut_hop_follow(h, status, location, failure): turns the hop into the one that a 3xx
  * response to it asks for; a failure of kind redirect when the rules forbid that. */
-void fut_hop_follow(struct fut_hop *h, const struct fut_request *r, long status,
-                    const char *location, struct fut_failure *failure);
+void fut_hop_follow(struct fut_hop *h, long status, const char *location,
+                    struct fut_failure *failure);
 
 /* fut_hop_apply(h, r, easy): sets all of the request on an easy handle that was just reset, but
  * not the callbacks. */

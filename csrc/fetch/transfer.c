@@ -14,7 +14,7 @@ static void fail_file(struct fut_transfer *t, enum fut_sink_result result) {
     if (result == FUT_SINK_MEMORY)
         fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
     if (result == FUT_SINK_FILE)
-        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request.output,
+        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request->output,
                         strerror(errno));
 }
 
@@ -25,10 +25,10 @@ static fut_time later(fut_time from, double seconds) {
 }
 
 void fut_transfer_begin(struct fut_transfer *t) {
-    const struct fut_request *r = &t->request;
+    const struct fut_request *r = t->request;
     t->began = fut_now();
     t->total_deadline = later(t->began, r->total_s);
-    fut_hop_first(&t->hop, r, &t->failure);
+    fut_hop_first(&t->hop, r, t->url, &t->failure);
     if (r->output)
         fail_file(t, fut_sink_open_file(&t->sink, r->output, r->max_body));
     else
@@ -51,12 +51,15 @@ bool fut_transfer_attach(struct fut_transfer *t, CURL *easy) {
     t->easy = easy;
     t->phase = FUT_PHASE_CONNECT;
     t->sorted = t->discards = t->denied = false;
+    t->exclusive = t->request->http == FUT_HTTP_1_1 || strncmp(t->hop.url, "http:", 5) == 0;
     t->discarded = 0;
     t->detail[0] = '\0';
     t->hop_began = t->last_byte = fut_now();
-    t->connect_deadline = later(t->hop_began, t->request.connect_s);
-    CURLcode code = fut_hop_apply(&t->hop, &t->request, easy);
+    t->connect_deadline = later(t->hop_began, t->request->connect_s);
+    CURLcode code = fut_hop_apply(&t->hop, t->request, easy);
     if (code == CURLE_OK) code = fut_callbacks_apply(t, easy);
+    if (code == CURLE_OK && t->share) code = curl_easy_setopt(easy, CURLOPT_SHARE, t->share);
+    if (code == CURLE_OK && t->share) code = curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
     if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms(t));
     if (code == CURLE_OK) return true;
@@ -69,7 +72,7 @@ void fut_transfer_touch(struct fut_transfer *t, fut_time now) {
 }
 
 static fut_time idle_deadline(const struct fut_transfer *t) {
-    return t->phase == FUT_PHASE_CONNECT ? FUT_NEVER : later(t->last_byte, t->request.idle_s);
+    return t->phase == FUT_PHASE_CONNECT ? FUT_NEVER : later(t->last_byte, t->request->idle_s);
 }
 
 fut_time fut_transfer_due(const struct fut_transfer *t) {
@@ -92,16 +95,16 @@ static void server_name(const struct fut_transfer *t, char *out, size_t size) {
 
 bool fut_transfer_expire(struct fut_transfer *t, fut_time now) {
     static const char *const doing[] = {"connecting to", "waiting for the first byte from",
-                                        "receiving from"};
+                                        "receiving from", "on the way to"};
     if (now < fut_transfer_due(t)) return false;
     char server[SHOWN_SERVER];
     server_name(t, server, sizeof server);
     const char *what = now >= t->total_deadline        ? "timed out after"
                        : t->phase == FUT_PHASE_CONNECT ? "not connected after"
                                                        : "no byte for";
-    double seconds = now >= t->total_deadline        ? t->request.total_s
-                     : t->phase == FUT_PHASE_CONNECT ? t->request.connect_s
-                                                     : t->request.idle_s;
+    double seconds = now >= t->total_deadline        ? t->request->total_s
+                     : t->phase == FUT_PHASE_CONNECT ? t->request->connect_s
+                                                     : t->request->idle_s;
     fut_failure_set(&t->failure, FUT_KIND_TIMEOUT, "%s %g s while %s %s", what, seconds,
                     doing[t->phase], server);
     t->failure.phase = t->phase;
@@ -115,7 +118,7 @@ static double seconds_of(CURL *easy, CURLINFO which) {
 }
 
 static void take_times(struct fut_transfer *t) {
-    struct fut_times *s = &t->times;
+    struct fut_transfer_times *s = &t->times;
     double dns = seconds_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
     double connect = seconds_of(t->easy, CURLINFO_CONNECT_TIME_T);
     s->dns += dns;
@@ -143,20 +146,20 @@ static void fail(struct fut_transfer *t, CURLcode code) {
 }
 
 static bool must_follow(struct fut_transfer *t, const char *location) {
-    if (!location || !fut_hop_is_redirect(t->status) || t->request.max_redirects == 0)
+    if (!location || !fut_hop_is_redirect(t->status) || t->request->max_redirects == 0)
         return false;
-    if (t->redirects < t->request.max_redirects) return true;
+    if (t->redirects < t->request->max_redirects) return true;
     char shown[256];
     fut_url_mask(shown, sizeof shown, location, strlen(location));
     fut_failure_set(&t->failure, FUT_KIND_REDIRECT, "more than %d redirects, the next to %s",
-                    t->request.max_redirects, shown);
+                    t->request->max_redirects, shown);
     return false;
 }
 
 static void complete(struct fut_transfer *t) {
     fut_callbacks_sort_body(t); /* a response without a body came by no callback */
     t->in_file = t->sink.part_path != NULL;
-    fail_file(t, fut_sink_finish(&t->sink, t->request.output));
+    fail_file(t, fut_sink_finish(&t->sink, t->request->output));
 }
 
 bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
@@ -169,7 +172,7 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
     const char *location = fut_head_find(&t->head, "Location");
     bool follow = t->failure.kind == FUT_KIND_NONE && must_follow(t, location);
     if (follow) {
-        fut_hop_follow(&t->hop, &t->request, t->status, location, &t->failure);
+        fut_hop_follow(&t->hop, t->status, location, &t->failure);
         if (t->failure.kind == FUT_KIND_NONE) t->redirects++;
         follow = t->failure.kind == FUT_KIND_NONE;
     } else if (t->failure.kind == FUT_KIND_NONE) {
@@ -179,15 +182,28 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
     return follow;
 }
 
-/* The handle must not keep addresses of memory that goes with t. */
+/* The handle must not keep addresses of memory that goes with t. A reset does not touch the
+ * share. */
 void fut_transfer_abandon(struct fut_transfer *t) {
     curl_easy_reset(t->easy);
+    if (t->share) curl_easy_setopt(t->easy, CURLOPT_SHARE, NULL);
     t->easy = NULL;
 }
 
-void fut_transfer_deinit(struct fut_transfer *t) {
-    fut_request_deinit(&t->request);
+static void clear_results(struct fut_transfer *t) {
     fut_hop_deinit(&t->hop);
     fut_head_deinit(&t->head);
     fut_sink_clear(&t->sink);
+}
+
+void fut_transfer_reset(struct fut_transfer *t) {
+    clear_results(t);
+    *t = (struct fut_transfer){
+        .request = t->request, .url = t->url, .progress = t->progress, .share = t->share};
+}
+
+void fut_transfer_deinit(struct fut_transfer *t) {
+    clear_results(t);
+    fut_request_drop(t->request);
+    t->request = NULL;
 }

@@ -9,14 +9,16 @@
  *
  * When it is done failure.kind tells which of the two it is.
  *
- * STATE: zeroed memory is empty; then fut_request_init(&t->request), fill it in, begin.
- * OWNERSHIP: owns the request and all results; borrows the easy handle from attach to detach.
+ * STATE: zeroed memory is empty; then set request and url, begin.
+ * OWNERSHIP: a count of the request, and all results; borrows the easy handle from attach to
+ * detach.
  * BLOCKING: never, but for the file of `output`.
  * THREADS: one at a time. No call enters Lua. */
 #ifndef FUT_FETCH_TRANSFER_H
 #define FUT_FETCH_TRANSFER_H
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "fetch/failure.h"
@@ -26,7 +28,7 @@
 #include "fetch/sink.h"
 
 /* Seconds from the start of a hop to the end of each step, summed over the hops. */
-struct fut_times {
+struct fut_transfer_times {
     double dns;
     double connect;
     double tls;
@@ -34,8 +36,16 @@ struct fut_times {
     double total;
 };
 
+/* How far the body of a job has come, for whoever wants to know. Only the transfer writes. */
+struct fut_progress {
+    atomic_uint_least64_t received;
+    atomic_uint_least64_t expected; /* plus one; 0: unknown */
+};
+
 struct fut_transfer {
-    struct fut_request request;
+    struct fut_request *request;   /* a count is held */
+    const char *url;               /* of the job, outlives the transfer */
+    struct fut_progress *progress; /* likewise; or NULL */
     struct fut_hop hop;
     struct fut_failure failure;
 
@@ -46,15 +56,17 @@ struct fut_transfer {
     struct fut_head head;
     struct fut_sink sink;
     bool in_file; /* the body is in request.output */
-    struct fut_times times;
+    struct fut_transfer_times times;
 
     /* how far it is */
     CURL *easy;
+    CURLSH *share; /* the jar of cookies to use, or NULL */
     enum fut_phase phase;
     bool sorted;      /* it is known where the body of this hop goes */
     bool discards;    /* nowhere: it is a redirect's */
     size_t discarded; /* bytes of it */
     bool denied;      /* an address was refused */
+    bool exclusive;   /* no other transfer can be on its connection: its bytes are t's */
     fut_time began;
     fut_time hop_began;
     fut_time last_byte;
@@ -86,6 +98,9 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code);
 
 /* fut_transfer_abandon(t): the same for an exchange that nobody wants any more: no result. */
 void fut_transfer_abandon(struct fut_transfer *t);
+
+/* fut_transfer_reset(t): as before begin, for one more attempt; keeps request and url. */
+void fut_transfer_reset(struct fut_transfer *t);
 
 /* fut_transfer_deinit(t): empty again; an unfinished output file is removed. Not while
  * attached. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vm/decoder.h"
+#include "vm/foreign.h"
 #include "vm/handle.h"
 #include "vm/loader.h"
 #include "vm/names.h"
@@ -224,6 +225,8 @@ enum fut_err fut_reading_object(struct fut_reading *r, unsigned char tag) {
         return read_address(r, true);
     case FUT_TAG_LIGHT:
         return read_address(r, false);
+    case FUT_TAG_PACKED:
+        return fut_foreign_unpack(r);
     default:
         return fut_reading_corrupt(r);
     }

@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 
 #include "vm/encoder.h"
+#include "vm/foreign.h"
 #include "vm/handle.h"
 #include "vm/known.h"
 #include "vm/names.h"
@@ -157,9 +158,19 @@ enum fut_err fut_encoder_metatable(struct fut_encoder *e, lua_State *L) {
     return err;
 }
 
+static enum fut_err put_packed(struct fut_encoder *e, lua_State *L,
+                               const struct fut_handle_class *c) {
+    bool seen;
+    enum fut_err err = fut_encoder_seen(e, L, lua_topointer(L, -1), &seen);
+    if (err == FUT_OK && !seen) return fut_foreign_pack(e, L, c);
+    lua_pop(L, 1);
+    return err;
+}
+
 static enum fut_err put_handle(struct fut_encoder *e, lua_State *L,
                                const struct fut_handle_class *c) {
     uint32_t index;
+    if (e->route.process && c->foreign && c->foreign->pack) return put_packed(e, L, c);
     if (e->route.process)
         return fut_encoder_refuse(e, L, "%s cannot travel %s", c->type->name,
                                   fut_encoder_way(e));

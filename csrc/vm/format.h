@@ -48,7 +48,8 @@ enum fut_tag {
     FUT_TAG_HANDLE,    /* ref index of the object */
     FUT_TAG_CFUNCTION, /* address, 8 bytes: threads only */
     FUT_TAG_LIGHT,     /* address, 8 bytes: threads only */
-    FUT_TAG_LAST = FUT_TAG_LIGHT,
+    FUT_TAG_PACKED,    /* object of a C module: name of its class, module, u64 length, bytes */
+    FUT_TAG_LAST = FUT_TAG_PACKED,
 
     FUT_TAG_SHARED = 0x20, /* bit of every tag below FUT_TAG_SMALL */
     FUT_TAG_SHORT = 0x40,  /* to 0x5f: a string of 0 to 31 bytes */

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -31,6 +32,20 @@ static const struct fut_handle_class *class_at(int i) {
 
 static struct fut_object *object_at(lua_State *L, int index) {
     return *(struct fut_object **)lua_touserdata(L, index);
+}
+
+const struct fut_handle_class *fut_handle_class_foreign(const struct fut_class *foreign) {
+    const struct fut_handle_class *c;
+    int i = 0;
+    while ((c = class_at(i)) && c->foreign != foreign) i++;
+    return c;
+}
+
+const struct fut_handle_class *fut_handle_class_named(const char *name, size_t len) {
+    const struct fut_handle_class *c;
+    for (int i = 0; (c = class_at(i)); i++)
+        if (c->foreign && strlen(c->tname) == len && memcmp(c->tname, name, len) == 0) break;
+    return c;
 }
 
 const struct fut_handle_class *fut_handle_class_of(lua_State *L, int index) {
@@ -77,7 +92,7 @@ static void make(lua_State *L, const struct fut_handle_class *c, struct fut_obje
     lua_pop(L, 1);
     if (!opened) {
         lua_getglobal(L, "require");
-        lua_pushliteral(L, "futures");
+        lua_pushstring(L, c->foreign ? c->foreign->module : "futures");
         lua_call(L, 1, 0);
     }
     c->make(L, object);
@@ -89,6 +104,10 @@ bool fut_handle_push(lua_State *L, struct fut_object *object) {
     while ((c = class_at(i)) && c->type != object->type) i++;
     if (!c) return false;
     luaL_checkstack(L, 8, "a handle");
+    if (c->foreign && c->foreign->push) {
+        c->make(L, object);
+        return true;
+    }
     push_known(L);
     if (lua_rawgetp(L, -1, object) != LUA_TUSERDATA) {
         lua_pop(L, 1);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "core/object.h"
+#include "futures.h"
 
 struct fut_handle_class {
     const struct fut_object_type *type; /* of the objects that its userdata point to */
@@ -23,6 +24,7 @@ struct fut_handle_class {
     void (*make)(lua_State *L, struct fut_object *object);
     /* sent(L, index): the userdata at index is about to travel; may be NULL. May raise. */
     void (*sent)(lua_State *L, int index);
+    const struct fut_class *foreign; /* of a C module (vm/foreign.h), or NULL */
 };
 
 /* fut_handle_class_add(c): makes a class known to the process; c lives for ever. Any thread; a
@@ -32,6 +34,12 @@ void fut_handle_class_add(const struct fut_handle_class *c);
 /* fut_handle_class_of(L, index): the class of the value at index, or NULL when it is no handle
  * or an empty one. */
 const struct fut_handle_class *fut_handle_class_of(lua_State *L, int index);
+
+/* fut_handle_class_foreign(c): the class that stands for a C module's, or NULL. */
+const struct fut_handle_class *fut_handle_class_foreign(const struct fut_class *c);
+
+/* fut_handle_class_named(name, len): that of the C module's class with this name, or NULL. */
+const struct fut_handle_class *fut_handle_class_named(const char *name, size_t len);
 
 /* fut_handle_send(L, index, c): the object behind the handle of class c at index, not
  * counted. */

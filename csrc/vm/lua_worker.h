@@ -27,6 +27,8 @@ enum fut_call {
     FUT_CALL_CHUNK = 'k',
     /* Like ONE, but its results are dropped: initializers. */
     FUT_CALL_QUIET = 'q',
+    /* No values, one ref: a C function (vm/foreign.h), which runs without Lua. */
+    FUT_CALL_NATIVE = 'n',
 };
 
 enum fut_item {

@@ -6,6 +6,7 @@
 
 #include "vm/decode.h"
 #include "vm/encode.h"
+#include "vm/foreign.h"
 #include "vm/lua_worker.h"
 #include "vm/stop.h"
 
@@ -163,6 +164,10 @@ static int encode_error(lua_State *L) {
 
 void fut_run(lua_State *L, const struct fut_payload *call, bool process,
              const atomic_uint *asked, struct fut_outcome *out) {
+    if (call->len == 1 && *fut_payload_bytes(call) == FUT_CALL_NATIVE) {
+        fut_foreign_run(call, out);
+        return;
+    }
     struct run r = {.call = call, .route = {.process = process, .home = true}, .out = out};
     struct run *outer = current_run;
     int base = lua_gettop(L);

@@ -16,8 +16,8 @@ local Map = {}
 -- The state behind a map object; weak keys, so it goes with the object.
 local states = setmetatable({}, { __mode = "k" })
 
--- What is wrong with a value as a source, or nil.
-local function source_problem(source)
+--- What is wrong with a value as a source, or nil.
+function Map.source_problem(source)
     if check.callable(source) then return nil end
     if type(source) ~= "table" then return check.shown(source) end
     local is_map = not getmetatable(source) and source[1] == nil and next(source) ~= nil
@@ -28,7 +28,7 @@ end
 function Map.check_sources(sources)
     if sources.n == 0 then check.misuse(2, "map", "a source expected, got none", 1) end
     for i = 1, sources.n do
-        local problem = source_problem(sources[i])
+        local problem = Map.source_problem(sources[i])
         if problem then
             check.misuse(i + 1, "map", "array or callable value expected, got " .. problem, 1)
         end

@@ -17,6 +17,8 @@ local errors = require "futures.errors"
 ---| "protocol" # what came is not HTTP
 ---| "too_large" # body or headers over the limit
 ---| "status" # 4xx or 5xx under `raise_for_status`
+---| "shutdown" # the session was closed
+---| "forked" # the request is that of the parent of this process
 
 ---@class futures.FetchError : futures.Error
 ---@field kind futures.FetchErrorKind
@@ -27,7 +29,7 @@ local errors = require "futures.errors"
 ---@field bytes integer of its body, as far as it came
 ---@field retryable boolean may the same request succeed in a moment?
 ---@field code? integer libcurl's number, where the failure is libcurl's
----@field phase? string of a timeout: connect, first_byte or body
+---@field phase? string of a timeout: connect, first_byte, body or deadline
 local FetchError = errors.subclass(errors.Error, "FetchError")
 
 return { FetchError = FetchError }

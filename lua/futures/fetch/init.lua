@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
---- HTTP as tasks: `fetch(url, opts)` blocks and returns a Response or raises a FetchError.
---- The module is the function: `ex:submit(fetch, url)`, `ex:map(fetch, urls)`.
+--- HTTP as futures: `fetch(url, opts)` blocks and returns a Response or raises a FetchError;
+--- `fetch.submit(url, opts)` gives a future at once. The module is the function:
+--- `ex:submit(fetch, url)`, `ex:map(fetch, urls)`.
 
 local function load_core()
     local found, core = pcall(require, "futures.fetch.core")
@@ -15,60 +16,68 @@ local function load_core()
     error(("futures.fetch cannot be loaded: %s\n%s"):format(how, core), 0)
 end
 
-local core = load_core()
-local errors = require "futures.errors"
+load_core()
 local FetchError = require("futures.fetch.errors").FetchError
-local Headers = require "futures.fetch.headers"
 local Response = require "futures.fetch.response"
-local request = require "futures.fetch.request"
+local session = require "futures.fetch.session"
 
 --- The module is the function `fetch(url, opts)`: it blocks, returns a Response, or raises a
---- FetchError. Ctrl-C ends it within 100 ms. Connections are kept for the next call in the same
---- Lua state.
+--- FetchError. Ctrl-C ends it within 100 ms, and its transfer. All Lua states of a process
+--- share connections.
 ---@class futures.fetch
 ---@field FetchError futures.ErrorClass
 ---@field Response table metatable of all responses
 ---@overload fun(url: string, opts?: futures.FetchOptions): futures.Response
 local fetch = { FetchError = FetchError, Response = Response }
 
-local function new_error(failure)
-    local url = core.mask_url(failure.url)
-    local text = ("%s (%s %s)"):format(failure.message, failure.method, url)
-    failure.message, failure.method = nil, nil
-    return errors.new(FetchError, text, failure)
-end
-
--- A bad URL is data more often than a mistake in the program, so it is an object with a kind.
-local function complain(url, argument, problem, kind)
-    local text = ("bad argument #%d to 'fetch' (%s)"):format(argument, problem)
-    if not kind then
-        return text
-    end
-    return errors.new(FetchError, text, {
-        kind = kind,
-        url = core.mask_url(url),
-        attempt = 0,
-        bytes = 0,
-        retryable = false,
-    })
-end
-
-local function respond(outcome)
-    setmetatable(outcome.headers, Headers)
-    return setmetatable(outcome, Response)
-end
-
 local function call(_, url, opts)
-    local flat, argument, problem, kind = request.flatten(url, opts)
-    if not flat then
-        error(complain(url, argument, problem, kind), 2)
+    local future, problem = session.start(url, opts, "fetch")
+    if not future then
+        error(problem, 2)
     end
-    local ok, outcome = core.perform(flat)
+    local waited, interrupt = pcall(future._wait, future)
+    if not waited then
+        future:cancel()
+        error(interrupt, 0)
+    end
+    return future:result()
+end
+
+--- A future of the response. No worker is occupied: one thread of the process serves all
+--- requests.
+---@param url string
+---@param opts? futures.FetchOptions
+---@return futures.Future
+function fetch.submit(url, opts)
+    local future, problem = session.start(url, opts, "submit")
+    if not future then
+        error(problem, 2)
+    end
+    return future
+end
+
+--- `for i, response in fetch.map(urls) do`: by the rules of `Executor:map`. A bad URL is an
+--- error at its position.
+---@param urls string[]|fun(): string?
+---@param opts? futures.FetchOptions
+function fetch.map(urls, opts)
+    local ok, iterator, _, _, closing = pcall(session.methods.map, session.shared(), urls, opts)
     if not ok then
-        error(new_error(outcome), 2)
+        local misuse = type(iterator) == "string" and iterator:find("^bad argument")
+        error(iterator, misuse and 2 or 0)
     end
-    local response = respond(outcome)
-    return flat.raise_for_status and response:raise_for_status() or response
+    return iterator, nil, nil, closing
+end
+
+--- A session: an executor whose tasks are requests, with options for all of them.
+---@param opts? futures.FetchOptions
+---@return futures.Session
+function fetch.Session(opts)
+    local self, problem = session.new(opts)
+    if not self then
+        error(("bad argument #1 to 'Session' (%s)"):format(problem), 2)
+    end
+    return self
 end
 
 return setmetatable(fetch, { __call = call, __name = "futures.fetch" })

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
---- From what the user writes, `url, opts`, to a flat table of checked values that the C part
+--- From the options that the user writes to a flat table of checked values that the C part
 --- takes as it is. All misuse is found here; nothing here raises.
 
 local core = require "futures.fetch.core"
 local body = require "futures.fetch.body"
 local fields = require "futures.fetch.fields"
+local limits = require "futures.fetch.limits"
 local version = require "futures.version"
 
 local request = {}
@@ -44,6 +45,7 @@ options.verify = boolean "verify"
 options.compression = boolean "compression"
 options.deny_private = boolean "deny_private"
 options.raise_for_status = boolean "raise_for_status"
+options.cookies = boolean "cookies"
 options.ca_file = file_name "ca_file"
 options.cert = file_name "cert"
 options.key = file_name "key"
@@ -108,6 +110,10 @@ function options.query(flat, value)
         return problem
     end
     flat.query = fields.encode(list)
+end
+
+for key, option in pairs(limits) do
+    options[key] = option
 end
 
 options.body = body.bytes
@@ -259,26 +265,14 @@ function options.base_url(flat, value)
     return not base and reason or nil
 end
 
-local function add_query(url, query)
+--- The URL with the query of the options.
+function request.add_query(url, query)
     if not query or query == "" then
         return url
     end
     local front, fragment = url:match("^([^#]*)(.*)$")
     local joint = not front:find("?", 1, true) and "?" or front:find("[?&]$") and "" or "&"
     return front .. joint .. query .. fragment
-end
-
--- Credentials in the URL become the option `auth`, so no URL that is shown has them.
-local function take_url(flat, url)
-    local text, user, password = core.parse_url(add_query(url, flat.query), flat.base_url)
-    if not text then
-        local kind, reason = user, password
-        return kind, ("%s: '%s'"):format(reason, core.mask_url(url))
-    end
-    flat.url = text
-    if user and not flat.scheme then
-        flat.scheme, flat.user, flat.password = "basic", user, password or ""
-    end
 end
 
 local function finish(flat)
@@ -294,40 +288,72 @@ local function finish(flat)
     if flat.deny_private then
         flat.proxy = ""
     end
+    if flat.retry and not flat.retry.methods[flat.method] then
+        flat.retry.max = 0
+    end
 end
 
---- The flat request, or nil, the number of the bad argument, what is wrong with it, and for a
---- string that is no URL for us the kind of the FetchError.
+--- The flat request, or nil and what is wrong.
 ---@return table|nil flat
----@return integer|nil argument
 ---@return string|nil problem
----@return string|nil kind
-function request.flatten(url, opts)
+function request.flatten(opts)
     local flat = { headers = {}, user_agent = "lua-futures/" .. version }
-    if type(url) ~= "string" then
-        return nil, 1, expected("string", url)
-    elseif opts ~= nil and type(opts) ~= "table" then
-        return nil, 2, expected("table", opts)
-    end
-    for key, value in pairs(opts or {}) do
+    for key, value in pairs(opts) do
         local option = options[key]
         if not option then
-            return nil, 2, ("unknown option '%s'"):format(tostring(key))
+            return nil, ("unknown option '%s'"):format(tostring(key))
         end
         local problem = option(flat, value, opts)
         if problem then
-            return nil, 2, ("option '%s': %s"):format(key, problem)
+            return nil, ("option '%s': %s"):format(key, problem)
         end
     end
-    local kind, problem = take_url(flat, url)
-    if kind then
-        return nil, 1, problem, kind
-    end
-    problem = finish(flat)
+    local problem = finish(flat)
     if problem then
-        return nil, 2, problem
+        return nil, problem
     end
     return flat
+end
+
+-- Of these a request has one: that of the call takes the place of any of the session.
+local BODIES = { body = true, json = true, form = true, multipart = true }
+
+-- A list of pairs out of both, without those of `outer` that `inner` names as well. What is
+-- wrong with them is found later.
+local function merge_headers(outer, inner)
+    local list = fields.list(outer, function(value) return value end)
+    local own = fields.list(inner, function(value) return value end)
+    if not list or not own then
+        return inner
+    end
+    local named, merged = {}, {}
+    for _, field in ipairs(own) do
+        named[field[1]:lower()] = true
+    end
+    for _, field in ipairs(list) do
+        if not named[field[1]:lower()] then
+            merged[#merged + 1] = field
+        end
+    end
+    return table.move(own, 1, #own, #merged + 1, merged)
+end
+
+--- The options of a call with those of its session; the call's win, also with `false`.
+function request.merge(outer, inner)
+    local merged, has_body = {}, false
+    for key in pairs(inner) do
+        has_body = has_body or BODIES[key] ~= nil
+    end
+    for key, value in pairs(outer) do
+        if not (has_body and BODIES[key]) then
+            merged[key] = value
+        end
+    end
+    for key, value in pairs(inner) do
+        local both = key == "headers" and outer.headers ~= nil
+        merged[key] = both and merge_headers(outer.headers, value) or value
+    end
+    return merged
 end
 
 return request

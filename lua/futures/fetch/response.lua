@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- What came back.
 
+local core = require "futures.fetch.core"
 local errors = require "futures.errors"
 local FetchError = require("futures.fetch.errors").FetchError
 
@@ -25,8 +26,9 @@ local FetchError = require("futures.fetch.errors").FetchError
 ---@field attempts integer
 ---@field time futures.ResponseTime
 ---@field request {method: string, url: string}
-local Response = { __name = "Response" }
-Response.__index = Response
+local Response = core.Response -- csrc/fetch/bind_response.c has the fields
+
+local methods = Response.methods
 
 local RETRYABLE = {}
 for _, status in ipairs { 408, 429, 500, 502, 503, 504 } do
@@ -48,7 +50,7 @@ end
 
 --- Raises a FetchError of kind `status` for 4xx and 5xx; else returns the response.
 ---@return futures.Response
-function Response:raise_for_status()
+function methods:raise_for_status()
     if self.status >= 400 then
         local text = self.reason == "" and "status %d" or "%d %s"
         error(fail(self, "status", text:format(self.status, self.reason)), 2)
@@ -58,7 +60,7 @@ end
 
 --- The body as a Lua value. Needs lua-cjson. Raises a FetchError of kind `protocol` when it is
 --- not JSON.
-function Response:json()
+function methods:json()
     local found, cjson = pcall(require, "cjson.safe")
     if not found then
         error("json() needs lua-cjson: install it with 'luarocks install lua-cjson'", 2)
@@ -70,16 +72,6 @@ function Response:json()
         error(fail(self, "protocol", "the body is not JSON: " .. problem), 2)
     end
     return value
-end
-
--- The length of the body.
-function Response:__len()
-    return self.size
-end
-
-function Response:__tostring()
-    local pattern = "Response %d %s %d bytes %.3f s"
-    return pattern:format(self.status, self.url, self.size, self.time.total)
 end
 
 return Response

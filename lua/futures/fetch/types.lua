@@ -27,6 +27,19 @@
 ---@field deny_private? boolean refuse private addresses; no proxy then; default: false
 ---@field base_url? string what the URL is relative to
 ---@field user_agent? string default: lua-futures/VERSION
+---@field deadline? number|false seconds over all attempts, waiting included; default: none
+---@field retries? integer|futures.FetchRetries further attempts; default: 0
+---@field max_connections? integer requests under way in the session; default: 100
+---@field max_per_host? integer to one host; default: 16
+---@field max_buffered? integer|false bytes of bodies nobody has taken; default: 1 GiB
+---@field rate? number|false requests per second to a host, spread evenly; default: any
+---@field cookies? boolean keep and send them, in a jar of the session; default: false
+---@field priority? number higher first; default: 0
+---@field name? string of the future
+---@field max_pending? integer requests that may wait; default: any number
+---@field on_full? "block"|"error" what a request more does; error: QueueFullError
+---@field buffersize? integer of a map: requests ahead of the loop; default: all
+---@field ordered? boolean of a map: false gives responses as they come
 
 --- Names and values: a map, where an array repeats its name, or a list of {name, value}.
 ---@alias futures.FetchFields table<string, string|number|string[]>|string[][]
@@ -36,6 +49,33 @@
 ---@field total? number|false for all, redirects included; default: 60
 ---@field connect? number|false until a connection stands; default: none
 ---@field idle? number|false without a byte, either way, once it stands; default: none
+
+--- When a request is sent again. Its last response or error is the outcome.
+---@class futures.FetchRetries
+---@field max integer further attempts
+---@field backoff? number seconds before the first of them; default: 0.2
+---@field factor? number each pause is so many times the one before; default: 2
+---@field max_delay? number seconds, also for Retry-After; default: 30
+---@field jitter? boolean a random pause between half of it and all of it; default: true
+---@field statuses? integer[] default: 408, 429, 500, 502, 503, 504
+---@field methods? string[] default: the idempotent ones
+---@field respect_retry_after? boolean default: true
+
+--- An executor whose tasks are requests. Its options, those of its views and those of the call
+--- are merged; headers by name. A handle that was sent to a thread does not own the session.
+---@class futures.Session
+---@field get fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field head fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field post fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field put fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field patch fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field delete fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field request fun(self, method: string, url: string, opts?: table): futures.Future
+---@field submit fun(self, url: string, opts?: futures.FetchOptions): futures.Future
+---@field map fun(self, urls: string[]|fun(), opts?: futures.FetchOptions): futures.Map
+---@field with fun(self, opts: futures.FetchOptions): futures.Session a view: more options
+---@field shutdown fun(self, opts?: table): boolean by the rules of an executor
+---@field stats fun(self): table<string, integer>
 
 --- A user, or a token.
 ---@class futures.FetchAuth

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "fetch/engine.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/lock.h"
+#include "base/process.h"
+#include "base/thread.h"
+#include "fetch/engine_inside.h"
+
+static const struct fut_api *api;
+
+/* One lock for what all threads see. */
+static struct fut_lock lock = FUT_LOCK_INIT;
+static struct fut_engine *current; /* NULL: none runs */
+static struct fut_engine *ended;   /* its thread has left the loop; to be joined */
+static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER; /* current has become ended */
+static struct fut_session *shared;                          /* a count is held */
+static size_t users;                                        /* lua_States */
+
+const struct fut_api *fut_engine_api(void) {
+    return api;
+}
+
+/* ---- forks: the child finds the lock free, and no engine ---- */
+
+static void before_fork(void) {
+    fut_lock(&lock);
+}
+
+static void in_parent(void) {
+    fut_unlock(&lock);
+}
+
+/* ---- exit without lua_close: libraries that libcurl uses are about to be cleaned up, while
+ * the thread may be in the middle of them. It holds this lock while it is; the one who exits
+ * keeps it for ever. Should the thread be stuck, the exit goes on all the same. ---- */
+
+enum { EXIT_WAIT_S = 2 };
+
+static pthread_mutex_t at_work = PTHREAD_MUTEX_INITIALIZER;
+
+static void at_exit(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += EXIT_WAIT_S;
+    pthread_mutex_timedlock(&at_work, &until);
+}
+
+void fut_engine_begin_work(void) {
+    pthread_mutex_lock(&at_work);
+}
+
+void fut_engine_end_work(void) {
+    pthread_mutex_unlock(&at_work);
+}
+
+static void in_child(void) {
+    current = ended = NULL; /* the parent's: neither used nor freed */
+    pthread_mutex_init(&at_work, NULL);
+    fut_unlock(&lock);
+}
+
+static void open_once(void) {
+    fut_process_forks(); /* its counter comes first */
+    pthread_atfork(before_fork, in_parent, in_child);
+    atexit(at_exit); /* after those of the libraries, so it is called before them */
+}
+
+void fut_engine_open(const struct fut_api *given) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, open_once);
+    fut_lock(&lock);
+    api = given;
+    users++;
+    fut_unlock(&lock);
+}
+
+/* ---- the inbox; all under the lock ---- */
+
+static void wake(struct fut_engine *e) {
+    if (!e || e->woken) return;
+    e->woken = true;
+    e->type->wake(e->poller);
+}
+
+static bool is_of_this_process(const struct fut_job *job) {
+    return job->forks == fut_process_forks();
+}
+
+static enum fut_err start(void) {
+    if (current) return FUT_OK;
+    struct fut_engine *e = fut_engine_new(&fut_poller_usual);
+    if (!e) return FUT_ENOMEM;
+    enum fut_err err = fut_thread_start(&e->thread, fut_engine_main, e);
+    if (err == FUT_OK)
+        current = e;
+    else
+        fut_engine_free(e);
+    return err;
+}
+
+static void link_job(struct fut_session *s, struct fut_job *job) {
+    job->next = s->jobs;
+    job->back = &s->jobs;
+    if (job->next) job->next->back = &job->next;
+    s->jobs = job;
+}
+
+static void unlink_job(struct fut_job *job) {
+    *job->back = job->next;
+    if (job->next) job->next->back = job->back;
+}
+
+static void push(struct fut_session *s, struct fut_job *job) {
+    struct fut_engine *e = current;
+    if (!s->joined) e->sessions++;
+    s->joined = true;
+    fut_job_hold(job);
+    api->future_hold(job->future);
+    job->number = ++e->last_number;
+    link_job(s, job);
+    *e->new_last = job;
+    e->new_last = &job->next_new;
+    e->live++;
+    s->stats.pending++;
+    s->stats.submitted++;
+    wake(e);
+}
+
+/* An engine that has ended, out of the way: to be freed after the lock. */
+static struct fut_engine *take_ended(void) {
+    struct fut_engine *e = ended;
+    ended = NULL;
+    return e;
+}
+
+static void join(struct fut_engine *e) {
+    if (!e) return;
+    pthread_join(e->thread, NULL);
+    fut_engine_free(e);
+}
+
+enum fut_err fut_engine_submit(struct fut_job *job) {
+    struct fut_session *s = job->session;
+    enum fut_err err = FUT_OK;
+    fut_lock(&lock);
+    fut_session_check_fork(s);
+    if (s->closed) err = FUT_ECLOSED;
+    if (err == FUT_OK && s->stats.pending >= job->request->max_pending) err = FUT_EFULL;
+    if (err == FUT_OK) err = start();
+    if (err == FUT_OK) push(s, job);
+    struct fut_engine *old = take_ended();
+    fut_unlock(&lock);
+    join(old);
+    return err;
+}
+
+void fut_engine_dropped(struct fut_job *job) {
+    if (!is_of_this_process(job)) return;
+    fut_engine_count(job, FUT_ENDING_CANCELLED);
+    fut_lock(&lock);
+    if (!job->over && !job->dropped) {
+        job->dropped = true;
+        fut_job_hold(job);
+        job->next_dropped = current->dropped;
+        current->dropped = job;
+        wake(current);
+    }
+    fut_unlock(&lock);
+}
+
+bool fut_engine_take(struct fut_engine *e, struct fut_job **fresh, struct fut_job **dropped) {
+    fut_lock(&lock);
+    *fresh = e->new_first;
+    e->new_first = NULL;
+    e->new_last = &e->new_first;
+    *dropped = e->dropped;
+    e->dropped = NULL;
+    e->woken = false;
+    /* New jobs and dropped ones are live. */
+    bool goes_on = e->live > 0 || e->sessions > 0 || *dropped;
+    if (!goes_on) {
+        current = NULL;
+        FUT_ASSERT(!ended);
+        ended = e;
+        pthread_cond_broadcast(&has_ended);
+    }
+    fut_unlock(&lock);
+    return goes_on;
+}
+
+/* ---- counts ---- */
+
+/* Under the lock: the future to be settled after it, since there may be room. */
+static struct fut_future *take_room(struct fut_session *s) {
+    struct fut_future *room = s->room;
+    s->room = NULL;
+    return room;
+}
+
+static void settle(struct fut_future *f) {
+    struct fut_result nothing = {.failed = false};
+    if (!f) return;
+    api->future_complete(f, &nothing);
+    api->future_drop(f);
+}
+
+void fut_engine_started(struct fut_job *job) {
+    struct fut_session *s = job->session;
+    fut_lock(&lock);
+    if (!job->started && !job->counted) {
+        s->stats.pending--;
+        s->stats.running++;
+    }
+    job->started = true;
+    struct fut_future *room = take_room(s);
+    fut_unlock(&lock);
+    settle(room);
+}
+
+static uint64_t *counter_of(struct fut_session *s, enum fut_ending ending) {
+    return ending == FUT_ENDING_COMPLETED ? &s->stats.completed
+           : ending == FUT_ENDING_FAILED  ? &s->stats.failed
+                                          : &s->stats.cancelled;
+}
+
+void fut_engine_count(struct fut_job *job, enum fut_ending ending) {
+    struct fut_session *s = job->session;
+    struct fut_future *room = NULL;
+    fut_lock(&lock);
+    if (!job->counted) {
+        --*(job->started ? &s->stats.running : &s->stats.pending);
+        job->counted = true;
+        job->ending = (int)ending;
+        ++*counter_of(s, ending);
+        room = take_room(s);
+    } else if (ending == FUT_ENDING_CANCELLED && job->ending != (int)ending) {
+        --*counter_of(s, (enum fut_ending)job
+                             ->ending); /* the cancel came between its count and its future */
+        job->ending = (int)ending;
+        ++*counter_of(s, ending);
+    }
+    fut_unlock(&lock);
+    settle(room);
+}
+
+void fut_engine_count_retry(struct fut_job *job) {
+    fut_lock(&lock);
+    job->session->stats.retried++;
+    fut_unlock(&lock);
+}
+
+/* Under the lock: a closed session without jobs has stopped; the future to be settled. */
+static struct fut_future *leave(struct fut_session *s) {
+    if (!s->closed || s->jobs) return NULL;
+    if (s->joined) {
+        current->sessions--;
+        wake(current);
+    }
+    s->joined = false;
+    struct fut_future *stopped = s->stopped;
+    api->future_hold(stopped);
+    return stopped;
+}
+
+void fut_engine_over(struct fut_engine *e, struct fut_job *job) {
+    struct fut_future *f = job->future;
+    fut_lock(&lock);
+    job->over = true;
+    unlink_job(job);
+    e->live--;
+    struct fut_future *stopped = leave(job->session);
+    fut_unlock(&lock);
+    settle(stopped);
+    job->future = NULL;
+    api->future_drop(f);
+    fut_job_drop(job);
+}
+
+void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out) {
+    fut_lock(&lock);
+    fut_session_check_fork(s);
+    *out = s->stats;
+    fut_unlock(&lock);
+}
+
+/* ---- sessions ---- */
+
+struct fut_session *fut_engine_shared(void) {
+    fut_lock(&lock);
+    if (shared) fut_session_hold(shared);
+    struct fut_session *s = shared;
+    fut_unlock(&lock);
+    if (s) return s;
+    s = fut_session_new();
+    if (!s) return NULL;
+    fut_lock(&lock);
+    struct fut_session *mine = shared ? s : NULL; /* somebody was quicker */
+    if (!shared) shared = s;
+    s = shared;
+    fut_session_hold(s);
+    fut_unlock(&lock);
+    if (mine) fut_session_drop(mine);
+    return s;
+}
+
+/* Under the lock: a list of the jobs to be cancelled, a count held of each. */
+static struct fut_job *victims_of(struct fut_session *s, enum fut_closing how) {
+    struct fut_job *victims = NULL;
+    if (how == FUT_CLOSING_KEEP) return NULL;
+    for (struct fut_job *job = s->jobs; job; job = job->next) {
+        if (job->started && how == FUT_CLOSING_CANCEL_QUEUED) continue;
+        fut_job_hold(job);
+        api->future_hold(job->future);
+        job->victim = job->future;
+        job->next_victim = victims;
+        victims = job;
+    }
+    return victims;
+}
+
+static void cancel_all(struct fut_job *victims) {
+    for (struct fut_job *job = victims, *next; job; job = next) {
+        next = job->next_victim;
+        struct fut_future *f = job->victim;
+        api->future_cancel(f);
+        api->future_drop(f);
+        fut_job_drop(job);
+    }
+}
+
+void fut_engine_close_session(struct fut_session *s, enum fut_closing how) {
+    fut_lock(&lock);
+    fut_session_check_fork(s);
+    s->closed = true;
+    struct fut_job *victims = victims_of(s, how);
+    struct fut_future *room = take_room(s);
+    struct fut_future *stopped = leave(s);
+    fut_unlock(&lock);
+    cancel_all(victims);
+    settle(room);
+    settle(stopped);
+}
+
+struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending) {
+    static const struct fut_future_class plain;
+    struct fut_future *f = api->future_new(&plain, NULL, NULL);
+    if (!f) return NULL;
+    fut_lock(&lock);
+    struct fut_future *spare = s->room ? f : NULL;
+    if (!s->room) s->room = f;
+    f = s->room;
+    api->future_hold(f);
+    bool found = s->closed || s->stats.pending < max_pending;
+    struct fut_future *room = found ? take_room(s) : NULL;
+    fut_unlock(&lock);
+    if (spare) api->future_drop(spare);
+    settle(room);
+    return f;
+}
+
+void fut_engine_relieve(struct fut_session *s, uint64_t bytes) {
+    atomic_fetch_sub(&s->buffered, bytes);
+    if (!atomic_exchange(&s->starved, false)) return;
+    fut_lock(&lock);
+    wake(current);
+    fut_unlock(&lock);
+}
+
+/* ---- the end ---- */
+
+void fut_engine_join(void) {
+    fut_lock(&lock);
+    while (current && current->live == 0 && current->sessions == 0) {
+        wake(current);
+        pthread_cond_wait(&has_ended, &lock.mutex);
+    }
+    struct fut_engine *old = take_ended();
+    fut_unlock(&lock);
+    join(old);
+}
+
+void fut_engine_close(bool drop) {
+    fut_lock(&lock);
+    struct fut_session *s = --users == 0 ? shared : NULL;
+    if (s) shared = NULL;
+    bool last = users == 0;
+    fut_unlock(&lock);
+    if (s) {
+        fut_engine_close_session(s, drop ? FUT_CLOSING_CANCEL_ALL : FUT_CLOSING_KEEP);
+        fut_session_drop(s);
+    }
+    if (!last) return;
+    fut_lock(&lock);
+    while (current) pthread_cond_wait(&has_ended, &lock.mutex);
+    struct fut_engine *old = take_ended();
+    fut_unlock(&lock);
+    join(old);
+}

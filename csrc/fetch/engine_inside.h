@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine from the inside, for the files that make it up:
+ *   engine.c    what other threads call: inbox, sessions, start and end of the thread
+ *   loop.c      the thread: inbox, sockets, timers
+ *   flight.c    a job from its start to its outcome
+ *   schedule.c  which job starts next
+ *   wire.c      libcurl's multi handles and their sockets */
+#ifndef FUT_FETCH_ENGINE_INSIDE_H
+#define FUT_FETCH_ENGINE_INSIDE_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include "fetch/alarm.h"
+#include "fetch/engine.h"
+#include "fetch/poller.h"
+#include "fetch/request.h"
+
+/* A multi handle. They differ in the HTTP version that was asked for, so that a request for 1.1
+ * never finds itself on a connection that speaks 2. */
+struct fut_wire {
+    struct fut_engine *engine;
+    CURLM *multi; /* NULL until it is needed */
+    fut_time due; /* when libcurl wants to be called */
+};
+
+/* A socket that libcurl watches, by its number. */
+struct fut_socket {
+    struct fut_wire *wire; /* NULL: none */
+    struct fut_job *job;   /* whose bytes come here, when it is one job's alone; or NULL */
+    int next_fd;           /* of the job's, or -1 */
+};
+
+struct fut_engine {
+    const struct fut_poller_type *type;
+    struct fut_poller *poller;
+    pthread_t thread;
+
+    /* guarded by the lock */
+    struct fut_job *new_first, **new_last; /* in order of submission */
+    struct fut_job *dropped;
+    bool woken;      /* it will look at all this again */
+    size_t live;     /* jobs that are not over */
+    size_t sessions; /* joined and not left */
+    uint64_t last_number;
+
+    /* the thread's own */
+    struct fut_wire wires[FUT_HTTP_COUNT];
+    struct fut_socket *sockets;
+    int socket_cap;
+    struct fut_heap alarms;
+    struct fut_session *list; /* sessions with a ready host; a count is held of each */
+    size_t jobs;              /* taken from the inbox and not over */
+    size_t in_flight, max_in_flight;
+    CURL **idle; /* easy handles, reset */
+    size_t idle_count, idle_cap;
+    uint64_t random;
+};
+
+/* ---- engine.c ---- */
+
+/* fut_engine_take(e, dropped): the new jobs, in order, and those that were cancelled. False
+ * when the engine has ended: nobody knows it any more. */
+bool fut_engine_take(struct fut_engine *e, struct fut_job **fresh, struct fut_job **dropped);
+
+/* fut_engine_begin_work(), fut_engine_end_work(): the thread is in the middle of libcurl. */
+void fut_engine_begin_work(void);
+void fut_engine_end_work(void);
+
+/* fut_engine_started(job): counts it as running. */
+void fut_engine_started(struct fut_job *job);
+
+/* How a job ended, for the counts. */
+enum fut_ending { FUT_ENDING_COMPLETED, FUT_ENDING_FAILED, FUT_ENDING_CANCELLED };
+
+/* fut_engine_count(job, ending): before its future is settled. A job that was cancelled after
+ * all is counted so. */
+void fut_engine_count(struct fut_job *job, enum fut_ending ending);
+void fut_engine_count_retry(struct fut_job *job);
+
+/* fut_engine_over(e, job): after it. Drops the engine's count. */
+void fut_engine_over(struct fut_engine *e, struct fut_job *job);
+
+/* ---- loop.c ---- */
+
+/* fut_engine_new(type), fut_engine_free(e): all but the thread; NULL: no memory, no file
+ * descriptors. */
+struct fut_engine *fut_engine_new(const struct fut_poller_type *type);
+void fut_engine_free(struct fut_engine *e);
+
+void *fut_engine_main(void *engine);
+
+/* ---- flight.c ---- */
+
+/* fut_flight_admit(e, job, now): a new job. */
+void fut_flight_admit(struct fut_engine *e, struct fut_job *job, fut_time now);
+/* fut_flight_start(e, job, now): one that fut_schedule_take gave. */
+void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now);
+/* fut_flight_landed(e, job, code): its exchange is over. */
+void fut_flight_landed(struct fut_engine *e, struct fut_job *job, CURLcode code);
+/* fut_flight_drop(e, job, now): its future was cancelled. */
+void fut_flight_drop(struct fut_engine *e, struct fut_job *job, fut_time now);
+
+/* ---- wire.c ---- */
+
+/* fut_wire_add(e, job): its transfer, which is attached to an easy handle, begins. */
+bool fut_wire_add(struct fut_engine *e, struct fut_job *job);
+/* fut_wire_remove(e, job): and ends. */
+void fut_wire_remove(struct fut_engine *e, struct fut_job *job);
+/* fut_wire_event(e, event, now): a socket is ready. */
+void fut_wire_event(struct fut_engine *e, const struct fut_poller_event *event, fut_time now);
+/* fut_wire_timeout(e, now): calls libcurl where it wants to be. */
+void fut_wire_timeout(struct fut_engine *e, fut_time now);
+/* fut_wire_landed(e): hands on what is done, to fut_flight_landed. */
+void fut_wire_landed(struct fut_engine *e);
+/* fut_wire_due(e): when fut_wire_timeout is to be called. */
+fut_time fut_wire_due(const struct fut_engine *e);
+/* fut_wire_easy(e): a handle that is new or reset; NULL: no memory. fut_wire_give_back(e,
+ * easy). */
+CURL *fut_wire_easy(struct fut_engine *e);
+void fut_wire_give_back(struct fut_engine *e, CURL *easy);
+void fut_wire_deinit(struct fut_engine *e);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "fetch/retry.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+static bool in_range(long status) {
+    return status >= FUT_RETRY_STATUS_MIN && status <= FUT_RETRY_STATUS_MAX;
+}
+
+void fut_retry_add_status(struct fut_retry_policy *p, int status) {
+    unsigned i = (unsigned)(status - FUT_RETRY_STATUS_MIN);
+    if (in_range(status)) p->statuses[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+bool fut_retry_has_status(const struct fut_retry_policy *p, long status) {
+    unsigned i = (unsigned)(status - FUT_RETRY_STATUS_MIN);
+    return in_range(status) && p->statuses[i / 64] >> i % 64 & 1;
+}
+
+/* A number of seconds or a date; -1 when it is neither. */
+static double seconds_of(const char *header) {
+    char *end;
+    double seconds = strtod(header, &end);
+    while (*end == ' ') end++;
+    if (end != header && *end == '\0') return seconds >= 0 ? seconds : -1;
+    time_t date = curl_getdate(header, NULL);
+    if (date == (time_t)-1) return -1;
+    double left = difftime(date, time(NULL));
+    return left > 0 ? left : 0;
+}
+
+double fut_retry_delay(const struct fut_retry_policy *p, int attempt, const char *header,
+                       double random) {
+    double asked = header && p->respect_retry_after ? seconds_of(header) : -1;
+    double delay = asked;
+    if (asked < 0 || isnan(asked)) {
+        delay = p->backoff_s * pow(p->factor, attempt - 1);
+        if (!(delay < p->max_delay_s)) delay = p->max_delay_s; /* also when it is no number */
+        if (p->jitter) delay *= 0.5 + random / 2;
+    }
+    return delay < p->max_delay_s ? delay : p->max_delay_s;
+}

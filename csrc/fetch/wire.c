@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "fetch/engine_inside.h"
+
+enum {
+    MAX_STREAMS = 1000, /* of HTTP/2 on one connection; the server may want fewer */
+    IDLE_EASY = 1000,   /* easy handles that are kept */
+    MIN_CONNECTIONS = 64,
+};
+
+/* ---- sockets ---- */
+
+static struct fut_socket *socket_at(struct fut_engine *e, int fd) {
+    return fd < e->socket_cap && e->sockets[fd].wire ? &e->sockets[fd] : NULL;
+}
+
+static bool grow(struct fut_engine *e, int fd) {
+    if (fd < e->socket_cap) return true;
+    int cap = fd + 64 + fd / 2;
+    struct fut_socket *sockets = fut_realloc(e->sockets, (size_t)cap * sizeof *sockets);
+    if (!sockets) return false;
+    for (int i = e->socket_cap; i < cap; i++) sockets[i] = (struct fut_socket){0};
+    e->sockets = sockets;
+    e->socket_cap = cap;
+    return true;
+}
+
+/* The bytes of the socket are no longer the job's. */
+static void disown(struct fut_engine *e, int fd) {
+    struct fut_job *job = e->sockets[fd].job;
+    if (!job) return;
+    int *at = &job->first_fd;
+    while (*at != fd) at = &e->sockets[*at].next_fd;
+    *at = e->sockets[fd].next_fd;
+    e->sockets[fd].job = NULL;
+}
+
+static void own(struct fut_engine *e, int fd, struct fut_job *job) {
+    struct fut_socket *s = &e->sockets[fd];
+    if (s->job == job) return;
+    disown(e, fd);
+    if (!job) return;
+    s->job = job;
+    s->next_fd = job->first_fd;
+    job->first_fd = fd;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *wire, void *unused) {
+    struct fut_engine *e = ((struct fut_wire *)wire)->engine;
+    (void)unused;
+    if (what == CURL_POLL_REMOVE) {
+        struct fut_socket *s = socket_at(e, fd);
+        if (s) {
+            disown(e, fd);
+            s->wire = NULL;
+        }
+        e->type->set(e->poller, fd, 0);
+        return 0;
+    }
+    if (!grow(e, fd)) return -1;
+    char *job = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &job);
+    e->sockets[fd].wire = wire;
+    own(e, fd, (struct fut_job *)(void *)job);
+    int wanted = 0;
+    if (what != CURL_POLL_OUT) wanted |= FUT_POLLER_IN;
+    if (what != CURL_POLL_IN) wanted |= FUT_POLLER_OUT;
+    return e->type->set(e->poller, fd, wanted) ? 0 : -1;
+}
+
+static int on_timer(CURLM *multi, long ms, void *wire) {
+    (void)multi;
+    ((struct fut_wire *)wire)->due = ms < 0 ? FUT_NEVER : fut_now() + ms * FUT_MS;
+    return 0;
+}
+
+/* ---- multi handles ---- */
+
+static bool open_wire(struct fut_wire *w) {
+    if (w->multi) return true;
+    w->multi = curl_multi_init();
+    if (!w->multi) return false;
+    curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
+    curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(w->multi, CURLMOPT_TIMERDATA, w);
+    curl_multi_setopt(w->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+#if LIBCURL_VERSION_NUM >= 0x074300
+    curl_multi_setopt(w->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)MAX_STREAMS);
+#endif
+    return true;
+}
+
+/* A cache of connections that is smaller than what is in flight closes them all the time. */
+static void keep_connections(struct fut_engine *e, struct fut_wire *w) {
+    size_t wanted = e->max_in_flight < MIN_CONNECTIONS ? MIN_CONNECTIONS : e->max_in_flight;
+    curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, (long)wanted);
+}
+
+static struct fut_wire *wire_of(struct fut_engine *e, const struct fut_job *job) {
+    return &e->wires[job->request->http];
+}
+
+bool fut_wire_add(struct fut_engine *e, struct fut_job *job) {
+    struct fut_wire *w = wire_of(e, job);
+    CURL *easy = job->transfer->easy;
+    if (!open_wire(w)) return false;
+    if (e->in_flight >= e->max_in_flight) {
+        e->max_in_flight = e->in_flight + 1 + e->in_flight / 4;
+        for (int i = 0; i < FUT_HTTP_COUNT; i++)
+            if (e->wires[i].multi) keep_connections(e, &e->wires[i]);
+    }
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, job);
+    if (!job->transfer->exclusive) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    if (curl_multi_add_handle(w->multi, easy) != CURLM_OK) return false;
+    e->in_flight++;
+    return true;
+}
+
+void fut_wire_remove(struct fut_engine *e, struct fut_job *job) {
+    while (job->first_fd >= 0) disown(e, job->first_fd);
+    curl_multi_remove_handle(wire_of(e, job)->multi, job->transfer->easy);
+    while (job->first_fd >= 0) disown(e, job->first_fd);
+    e->in_flight--;
+}
+
+void fut_wire_event(struct fut_engine *e, const struct fut_poller_event *event, fut_time now) {
+    struct fut_socket *s = socket_at(e, event->fd);
+    if (!s) return; /* closed meanwhile */
+    if (s->job && s->job->transfer->exclusive) fut_transfer_touch(s->job->transfer, now);
+    int mask = 0, running;
+    if (event->ready & FUT_POLLER_IN) mask |= CURL_CSELECT_IN;
+    if (event->ready & FUT_POLLER_OUT) mask |= CURL_CSELECT_OUT;
+    if (event->ready & FUT_POLLER_ERROR) mask |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(s->wire->multi, event->fd, mask, &running);
+}
+
+void fut_wire_timeout(struct fut_engine *e, fut_time now) {
+    for (int i = 0; i < FUT_HTTP_COUNT; i++) {
+        struct fut_wire *w = &e->wires[i];
+        int running;
+        if (w->due > now) continue;
+        w->due = FUT_NEVER; /* libcurl sets a new one, or has nothing to wait for */
+        curl_multi_socket_action(w->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+fut_time fut_wire_due(const struct fut_engine *e) {
+    fut_time due = FUT_NEVER;
+    for (int i = 0; i < FUT_HTTP_COUNT; i++)
+        if (e->wires[i].due < due) due = e->wires[i].due;
+    return due;
+}
+
+void fut_wire_landed(struct fut_engine *e) {
+    for (int i = 0; i < FUT_HTTP_COUNT; i++) {
+        int left;
+        CURLMsg *message;
+        while (e->wires[i].multi &&
+               (message = curl_multi_info_read(e->wires[i].multi, &left))) {
+            if (message->msg != CURLMSG_DONE) continue;
+            char *job = NULL;
+            CURLcode code = message->data.result; /* the message goes with the handle */
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
+            fut_flight_landed(e, (struct fut_job *)(void *)job, code);
+        }
+    }
+}
+
+/* ---- easy handles ---- */
+
+CURL *fut_wire_easy(struct fut_engine *e) {
+    return e->idle_count > 0 ? e->idle[--e->idle_count] : curl_easy_init();
+}
+
+void fut_wire_give_back(struct fut_engine *e, CURL *easy) {
+    if (e->idle_count == e->idle_cap && e->idle_cap < IDLE_EASY) {
+        size_t cap = e->idle_cap ? e->idle_cap * 2 : 16;
+        CURL **idle = fut_realloc(e->idle, cap * sizeof(*idle));
+        if (idle) {
+            e->idle = idle;
+            e->idle_cap = cap;
+        }
+    }
+    if (e->idle_count < e->idle_cap)
+        e->idle[e->idle_count++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
+void fut_wire_deinit(struct fut_engine *e) {
+    while (e->idle_count > 0) curl_easy_cleanup(e->idle[--e->idle_count]);
+    for (int i = 0; i < FUT_HTTP_COUNT; i++)
+        if (e->wires[i].multi) curl_multi_cleanup(e->wires[i].multi);
+}
