@@ -111,6 +111,13 @@ describe("Closing variables run to their end", function()
             end)
             while true do end
         end,
+        ["an error in xpcall"] = function(begun, rep)
+            xpcall(function()
+                local _ <close> = slow_closer(rep, begun)
+                error "x"
+            end, debug.traceback)
+            while true do end
+        end,
         ["an error in a coroutine"] = function(begun, rep)
             pcall(coroutine.wrap(function()
                 local _ <close> = slow_closer(rep, begun)

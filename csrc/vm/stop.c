@@ -61,10 +61,12 @@ void fut_stop_leave(struct fut_running *r) {
 
 /* ---- the hook ---- */
 
-static void (*push_reason)(lua_State *L, bool timeout);
+typedef void push_function(lua_State *L, bool timeout);
+
+static _Atomic(push_function *) push_reason; /* the same for all states of a process */
 
 void fut_stop_set_reason(void (*push)(lua_State *L, bool timeout)) {
-    push_reason = push;
+    atomic_store_explicit(&push_reason, push, memory_order_relaxed);
 }
 
 static void on_stop(lua_State *L, lua_Debug *event);
@@ -105,10 +107,12 @@ int fut_stop_raise(lua_State *L) {
     disarm(r->main);
     disarm(L);
     bool timeout = (atomic_load(r->asked) & FUT_ASKED_TIMEOUT) != 0;
-    if (push_reason)
-        push_reason(L, timeout);
+    push_function *push = atomic_load_explicit(&push_reason, memory_order_relaxed);
+    if (push)
+        push(L, timeout);
     else
         lua_pushstring(L, timeout ? "the task's time is over" : "the task was cancelled");
+    fut_stop_silence(L);
     return lua_error(L);
 }
 
@@ -116,19 +120,23 @@ bool fut_stop_raising(void) {
     return fut_stop_running && fut_stop_running->raised;
 }
 
-/* How far down a function is looked for that must not be disturbed. Each look at a level counts
- * them anew. */
-enum { LEVELS_MAX = 200 };
+static bool is_undisturbed(const lua_Debug *ar) {
+    if (!ar->name || strcmp(ar->namewhat, "metamethod") != 0) return false;
+    const char *name = ar->name + (strncmp(ar->name, "__", 2) == 0 ? 2 : 0);
+    return strcmp(name, "close") == 0 || strcmp(name, "gc") == 0;
+}
 
 /* The outermost function of L that closes a variable, or finalizes, as a level; -1: none. */
 static int undisturbed_level(lua_State *L) {
-    lua_Debug ar;
+    lua_Debug levels[2];
     int found = -1;
-    for (int level = 0; level < LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
-        if (!lua_getinfo(L, "n", &ar) || !ar.name || strcmp(ar.namewhat, "metamethod") != 0)
-            continue;
-        const char *name = ar.name + (strncmp(ar.name, "__", 2) == 0 ? 2 : 0);
-        if (strcmp(name, "close") == 0 || strcmp(name, "gc") == 0) found = level;
+    if (!lua_checkstack(L, LUA_MINSTACK)) return -1;
+    for (int level = 0; level < FUT_STOP_LEVELS; level++) {
+        lua_Debug *ar = &levels[level % 2];
+        if (!lua_getstack(L, level, ar) || !lua_getinfo(L, "nt", ar)) break;
+        if (is_undisturbed(ar)) found = level;
+        if (level > 0 && fut_stop_closes_in_xpcall(L, &levels[(level - 1) % 2], ar))
+            found = level - 1;
     }
     return found;
 }

@@ -33,6 +33,9 @@ static int note_error(lua_State *L) {
     return 1;
 }
 
+/* Where the frame of an xpcall has what it was given. */
+enum { XPCALL_FUNCTION = 1, XPCALL_HANDLER = 2 };
+
 /* The stack below the results: for pcall the handler and `true`, for xpcall also the function
  * that it was given. */
 enum { BELOW_PCALL = 1, BELOW_XPCALL = 2 };
@@ -59,32 +62,49 @@ static int stop_pcall(lua_State *L) {
     return finish(L, status, before, BELOW_PCALL);
 }
 
-/* Upvalue: the handler of an xpcall. What ends the task is not its business. */
-static int handle(lua_State *L) {
-    struct fut_running *r = fut_stop_running;
-    if (r && r->raised) return note_error(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    return note_error(L);
-}
-
 static int finish_xpcall(lua_State *L, int status, lua_KContext before) {
     return finish(L, status, before, BELOW_XPCALL);
 }
 
+/* Its handler is the program's, without one of ours around it: it may count levels. */
 static int stop_xpcall(lua_State *L) {
     int n = lua_gettop(L);
-    luaL_checktype(L, 2, LUA_TFUNCTION);
-    lua_pushvalue(L, 2);
-    lua_pushcclosure(L, handle, 1);
-    lua_replace(L, 2);
+    luaL_checktype(L, XPCALL_HANDLER, LUA_TFUNCTION);
     lua_pushboolean(L, 1);
-    lua_pushvalue(L, 1);
+    lua_pushvalue(L, XPCALL_FUNCTION);
     lua_rotate(L, 3, 2); /* function, handler, true, function, arguments */
     lua_KContext before = remember();
-    int status = lua_pcallk(L, n - 2, LUA_MULTRET, 2, before, finish_xpcall);
+    int status = lua_pcallk(L, n - 2, LUA_MULTRET, XPCALL_HANDLER, before, finish_xpcall);
     return finish(L, status, before, BELOW_XPCALL);
+}
+
+/* ---- what is seen of an xpcall from inside ---- */
+
+bool fut_stop_closes_in_xpcall(lua_State *L, const lua_Debug *inner, const lua_Debug *outer) {
+    if (inner->istailcall) return false;
+    lua_getinfo(L, "f", (lua_Debug *)outer);
+    bool in_xpcall = lua_tocfunction(L, -1) == stop_xpcall;
+    lua_pop(L, 1);
+    if (!in_xpcall || !lua_getlocal(L, outer, XPCALL_FUNCTION)) return false;
+    lua_getinfo(L, "f", (lua_Debug *)inner);
+    bool other = lua_isfunction(L, -2) && !lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return other;
+}
+
+/* The handler of the innermost xpcall would hear of the task's end: it gets another. */
+void fut_stop_silence(lua_State *L) {
+    lua_Debug ar;
+    for (int level = 1; level < FUT_STOP_LEVELS && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "f", &ar);
+        lua_CFunction f = lua_tocfunction(L, -1);
+        lua_pop(L, 1);
+        if (f == stop_pcall) return;
+        if (f != stop_xpcall) continue;
+        lua_pushcfunction(L, note_error);
+        if (!lua_setlocal(L, &ar, XPCALL_HANDLER)) lua_pop(L, 1);
+        return;
+    }
 }
 
 /* Lua's own functions, called in the frame of ours, so that their messages are the same. All
