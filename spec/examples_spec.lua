@@ -42,6 +42,15 @@ local cases = {
             assert.is_true(tonumber(took) >= 0.19)
         end,
     },
+    limits = {
+        args = { "0.5" },
+        look = function(out)
+            check.contains("up to 10: 9 takes 19 steps\nup to 1000: 871 takes 178 steps\n", out)
+            assert.matches("\n   up to 1000000000: gave up, best so far: %d+\n" ..
+                "TimeoutError: the task 'search' ran longer than its limit of 0.5 s\n", out)
+            check.contains("called off:\ttrue\tCancelledError: the future was cancelled", out)
+        end,
+    },
     transform = {
         args = { "0.02" },
         look = function(out)
