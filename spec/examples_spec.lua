@@ -78,6 +78,38 @@ local cases = {
             assert.equal(5, count)
         end,
     },
+    cpu = {
+        args = { "20000" },
+        look = function(out)
+            for _, how in ipairs { "loop", "threads", "processes" } do
+                assert.matches(how .. " +2262 primes in [%d.]+ s\n", out)
+            end
+        end,
+    },
+    pids = {
+        args = { "0.02" },
+        look = function(out)
+            local looked, said, count = {}, {}, 0
+            for pid, name in out:gmatch("process (%d+) looks at (%w+)\n") do
+                looked[name] = pid
+            end
+            for name, pid in out:gmatch("(%w+) of %w+, %d+th century, says (%d+)\n") do
+                said[name], count = pid, count + 1
+            end
+            assert.equal(4, count)
+            assert.same(looked, said)
+            check.contains("0.08 s of work took", out)
+        end,
+    },
+    crash = {
+        look = function(out)
+            for n = 1, 6 do
+                check.contains(n .. " is done by process ", out)
+            end
+            assert.matches("3 is lost: process %d+ got signal 9\n", out)
+            assert.matches("1 worker was lost, 6 tasks are complete\n$", out)
+        end,
+    },
     pipeline = {
         look = function(out)
             check.contains("1\tapples: 18\n2\tpears: 60\n3\trefused: not an order: ???\n", out)

@@ -296,7 +296,7 @@ describe("In a child of somebody else's fork", function()
             end
             ex = nil
             collectgarbage()
-            os.exit(0, true)
+            posix.close_and_exit(0)
         end
         print(posix.waitpid(child))
         print(slow:outcome(20))

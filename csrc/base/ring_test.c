@@ -105,7 +105,26 @@ static void between_two_threads(void) {
     test_join(writer);
 }
 
+static void bytes_where_they_are(void) {
+    enum { HALF = CAPACITY / 2 + 1 };
+    struct pipe p;
+    unsigned char much[CAPACITY], bytes[CAPACITY];
+    for (size_t i = 0; i < CAPACITY; i++) much[i] = (unsigned char)i;
+    pipe_init(&p);
+    CHECK(!fut_ring_peek(&p.out, 1));
+    CHECK(put(&p, much, HALF) == HALF);
+    const unsigned char *there = fut_ring_peek(&p.out, HALF);
+    CHECK(there && memcmp(there, much, HALF) == 0);
+    CHECK(!fut_ring_peek(&p.out, HALF + 1));
+    CHECK(put(&p, much, CAPACITY) == CAPACITY - HALF); /* they are still there */
+    fut_ring_skip(&p.out, HALF);
+    CHECK(put(&p, much + CAPACITY - HALF, HALF) == HALF);
+    CHECK(!fut_ring_peek(&p.out, CAPACITY)); /* all are there, but in two pieces */
+    CHECK(get(&p, bytes, CAPACITY) == CAPACITY && memcmp(bytes, much, CAPACITY) == 0);
+}
+
 static const struct test_case cases[] = {
+    {"bytes where they are", bytes_where_they_are},
     {"as much as there is room for", as_much_as_there_is_room_for},
     {"pieces of all sizes", pieces_of_all_sizes},
     {"counts that make no sense", counts_that_make_no_sense},

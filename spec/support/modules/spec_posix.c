@@ -28,6 +28,13 @@ static int posix_exit(lua_State *L) {
     _exit((int)luaL_checkinteger(L, 1));
 }
 
+/* close_and_exit(code): closes the Lua state, then ends this process and nothing else */
+static int posix_close_and_exit(lua_State *L) {
+    int code = (int)luaL_checkinteger(L, 1);
+    lua_close(L);
+    _exit(code);
+}
+
 static int posix_getpid(lua_State *L) {
     lua_pushinteger(L, getpid());
     return 1;
@@ -92,6 +99,7 @@ static int posix_limit(lua_State *L) {
 static const luaL_Reg functions[] = {
     {"fork", posix_fork},
     {"_exit", posix_exit},
+    {"close_and_exit", posix_close_and_exit},
     {"getpid", posix_getpid},
     {"kill", posix_kill},
     {"waitpid", posix_waitpid},
