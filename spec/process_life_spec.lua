@@ -283,6 +283,26 @@ describe("Tasks that wait at a worker", function()
         assert.is_true(hold.futures[1]:running())
     end)
 
+    it("are taken over, too, while their arguments are still being written", function()
+        local ex <close> = new(2)
+        local first <close> = gate.hold(ex, 1, "process")
+        local second <close> = gate.hold(ex, 1, "process")
+        local text, fs = ("x"):rep(16 << 20), {}
+        for i = 1, 3 do -- more than one and its memory for both of them
+            fs[i] = ex:submit(function(s, n) return #s + n end, text, i)
+        end
+        second:open()
+        for i, f in ipairs(fs) do
+            assert.equal(#text + i, f:result(LIMIT))
+        end
+        first:open() -- the other worker now reads what it was being sent
+        assert.equal("held", first.futures[1]:result(LIMIT))
+        for i = 1, 4 do
+            assert.equal(i, ex:submit(math.abs, -i):result(LIMIT))
+        end
+        assert.equal(0, ex:stats().lost)
+    end)
+
     it("are not running, and can be cancelled", function()
         local ex <close> = new(1)
         local hold <close> = gate.hold(ex, 1, "process")

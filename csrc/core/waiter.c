@@ -5,13 +5,14 @@
 
 #include "core/fork.h"
 
-enum { LOCKS = 64 };
+/* A fork takes all of them, and ThreadSanitizer bears fewer than 64 in one hand. */
+enum { LOCKS = 32 };
 
 enum where { NOWHERE, ON_FUTURE, ON_QUEUE };
 
 #define L4 FUT_LOCK_INIT, FUT_LOCK_INIT, FUT_LOCK_INIT, FUT_LOCK_INIT
 #define L16 L4, L4, L4, L4
-static struct fut_lock locks[LOCKS] = {L16, L16, L16, L16};
+static struct fut_lock locks[LOCKS] = {L16, L16};
 #undef L16
 #undef L4
 

@@ -23,16 +23,11 @@ static bool collect(struct fut_process_pool *p, fut_time *next) {
     return any;
 }
 
-static bool may_run_again(const struct fut_task *t) {
-    return t->options && t->options->retry.max > 0;
-}
-
-/* A large call is not kept until its future goes. */
 static void settle(struct fut_process_pool *p, int n) {
     for (int i = 0; i < n; i++) {
         struct fut_settled *s = &p->done[i];
         fut_task_sign(s->task, &s->outcome);
-        if (!may_run_again(s->task) && s->task->call.heap) fut_payload_deinit(&s->task->call);
+        if (s->ends_call) fut_payload_deinit(&s->task->call);
         if (!fut_future_settle(&s->task->future, &s->outcome)) fut_outcome_deinit(&s->outcome);
         fut_task_drop(s->task);
     }

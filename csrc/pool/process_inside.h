@@ -24,6 +24,7 @@ enum { FUT_SETTLED_AT_ONCE = 32 };
 
 struct fut_settled {
     struct fut_task *task;
+    bool ends_call; /* nobody needs its call any more */
     struct fut_outcome outcome;
 };
 

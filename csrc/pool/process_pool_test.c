@@ -67,13 +67,13 @@ static void worker_close(struct fut_worker *w) {
 }
 
 static void config_free(void *config) {
-    *(int *)config += 1;
+    atomic_fetch_add((atomic_int *)config, 1);
 }
 
 static const struct fut_worker_type type = {
     .open = worker_open, .run = worker_run, .close = worker_close, .config_free = config_free};
 
-static int freed;
+static atomic_int freed;
 
 static enum fut_err try_pool(int max_workers, unsigned max_tasks, struct fut_executor **ex) {
     struct fut_process_pool_options options = {

@@ -45,6 +45,15 @@ static fut_time between(fut_time from, fut_time to) {
     return (fut_time)((uint64_t)to - (uint64_t)from);
 }
 
+/* May the task run again, or is its call still being written, to a worker from which it was
+ * taken back when another one had nothing to do? */
+static bool needs_call(const struct fut_process_pool *p, const struct fut_task *t) {
+    if (t->options && t->options->retry.max > 0) return true;
+    for (int i = 0; i < p->nlinks; i++)
+        if (p->links[i].writing == t) return true;
+    return false;
+}
+
 /* A RESULT frame: false when it makes no sense. */
 static bool take_result(struct fut_process_pool *p, struct fut_process_link *link) {
     const struct fut_frame_head *head = &link->head;
@@ -63,6 +72,8 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
     if (fut_process_end_asked(p, link, t)) return true;
     struct fut_settled *s = &p->done[p->ndone++];
     s->task = t;
+    s->ends_call =
+        t->call.heap && !needs_call(p, t); /* a large one does not wait for its future */
     s->outcome = (struct fut_outcome){.kind = kind, .err = (enum fut_err)(head->what >> 8)};
     enum fut_err err = FUT_OK;
     if (head->text > 0) {
