@@ -105,24 +105,37 @@ describe("A derived future", function()
         local waits = {
             function(d) return d:result() end,
             function(d) return d:exception() end,
-            function(d) return select(2, assert(d:outcome())) end,
+            function(d)
+                local ok, err = d:outcome()
+                if not ok then error(err, 0) end
+            end,
             function(d) return futures.await(d) end,
             function(d) return d:result(math.huge) end,
+            function(d) return futures.wait { d, futures.Future() } end,
+            function(d) return futures.wait({ d }, nil, futures.FIRST_COMPLETED) end,
+            function(d) return futures.as_completed { d } () end,
         }
         local ds = {}
         for i, wait in ipairs(waits) do
             ds[i] = f:next(function() return wait(futures.all { never_done }) end)
         end
         local timeout = f:next(function() return futures.all({ never_done }):result(0.001) end)
+        local first = f:next(function()
+            local ended = done()
+            local finished = futures.wait({ futures.all { never_done }, ended }, nil,
+                futures.FIRST_COMPLETED)
+            return #finished == 1 and rawequal(finished[1], ended)
+        end)
         local task = f:next(function()
             local ex <close> = futures.ThreadPoolExecutor(1)
             return ex:submit(math.abs, -1):result(30)
         end)
         f:set_result()
         for _, d in ipairs(ds) do
-            check.contains("a callback cannot wait", d:exception(LIMIT))
+            check.contains("a callback waits for what another callback", d:exception(LIMIT))
             assert.is_true(futures.iserror(d:exception(), futures.Error))
         end
+        assert.is_true(first:result(LIMIT))
         assert.is_true(futures.iserror(timeout:exception(LIMIT), futures.TimeoutError))
         assert.equal(1, task:result(LIMIT))
     end)

@@ -174,8 +174,9 @@ describe("pollfd", function()
             local futures = require "futures"
             local files = {}
             repeat
-                files[#files + 1] = io.open("/dev/null")
-            until #files > 100 or not io.open("/dev/null")
+                local file = io.open("/dev/null")
+                files[#files + 1] = file
+            until not file
             local ok, err = pcall(futures.pollfd)
             print(ok, futures.iserror(err, futures.Error), err)
             files = nil
@@ -183,6 +184,44 @@ describe("pollfd", function()
             print(pcall(futures.pollfd))
         ]], { before = "ulimit -n 30;" })
         assert.matches("^false\ttrue\tError: .*Too many open files\ntrue\t%d+\n$", out)
+    end)
+
+    it("of a forked child is its own", function()
+        local out = script.output [[
+            local futures = require "futures"
+            local posix = require "spec_posix"
+            local uv = require "luv"
+            io.stdout:setvbuf("no")
+            local function readable(fd)
+                local yes = false
+                local poll = uv.new_poll(fd)
+                poll:start("r", function() yes = true end)
+                uv.run("nowait")
+                poll:close()
+                uv.run("nowait")
+                return yes
+            end
+            local fd = futures.pollfd()
+            local f = futures.Future()
+            f:add_done_callback(function() io.write "called " end)
+            f:set_result()
+            local pid = posix.fork()
+            if pid == 0 then
+                futures.poll() -- of the child's copy; the parent's descriptor stays as it is
+                local mine = futures.pollfd()
+                local g = futures.Future()
+                g:add_done_callback(function() end)
+                g:set_result()
+                io.write(tostring(mine ~= fd), " ", tostring(mine == futures.pollfd()), "\n")
+                futures.poll()
+                os.exit(0, true) -- closes the state
+            end
+            posix.waitpid(pid)
+            io.write(tostring(fd == futures.pollfd()), " ", tostring(readable(fd)), " ")
+            futures.poll()
+            io.write(tostring(readable(fd)), "\n")
+        ]]
+        assert.equal("called true true\ntrue true called false\n", out)
     end)
 
     it("costs no descriptor where it is not used", function()

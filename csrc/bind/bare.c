@@ -15,7 +15,15 @@ void fut_bare_new(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(FUT_UP_FUTURE));
     lua_setmetatable(L, -2);
     b->handle.future = fut_future_new();
-    if (!b->handle.future) luaL_error(L, "not enough memory");
+    if (!b->handle.future) {
+        luaL_error(L, "not enough memory");
+        return; /* never reached, which the analyser does not know */
+    }
+    struct fut_home *home = fut_home_of(L);
+    b->next = home->bares;
+    b->back = &home->bares;
+    if (b->next) b->next->back = &b->next;
+    home->bares = b;
 }
 
 /* Has the handle the second user value? If so pushes it, and tells its type; else nothing. */
@@ -89,43 +97,37 @@ static void drop(lua_State *L, int callback) {
     fut_callback_drop(L, callback);
 }
 
-static void unlink_orphan(struct fut_bare *b) {
-    if (!b->back) return;
-    *b->back = b->next;
-    if (b->next) b->next->back = b->back;
-    b->back = NULL;
-}
-
 static bool keeps_some(lua_State *L, int index) {
     int type = push_kept(L, index);
     if (type != LUA_TNONE) lua_pop(L, 1);
     return type == LUA_TUSERDATA || type == LUA_TTABLE;
 }
 
-bool fut_bare_gc(lua_State *L, struct fut_home *home) {
+static void unlink_bare(struct fut_bare *b) {
+    *b->back = b->next;
+    if (b->next) b->next->back = b->back;
+}
+
+bool fut_bare_gc(lua_State *L) {
     if (push_kept(L, 1) == LUA_TNONE) return false;
     lua_pop(L, 1);
     struct fut_bare *b = lua_touserdata(L, 1);
-    if (!b->handle.future) return false;
-    if (!b->back && (keeps_some(L, 1) || fut_derive_is(L, 1))) {
-        b->next = home->orphans;
-        b->back = &home->orphans;
-        if (b->next) b->next->back = &b->next;
-        home->orphans = b;
+    if (!b->orphan && (keeps_some(L, 1) || fut_derive_is(L, 1))) {
+        b->orphan = true;
         lua_getmetatable(L, 1);
         lua_setmetatable(L, 1); /* marks it for a finalizer again */
         return true;
     }
-    unlink_orphan(b);
+    unlink_bare(b);
     fut_derive_unlink(L, 1);
     take_kept(L, 1, drop);
     return false;
 }
 
-void fut_bare_drop_orphans(struct fut_home *home) {
-    while (home->orphans) {
-        struct fut_bare *b = home->orphans;
-        unlink_orphan(b);
+void fut_bare_drop_all(struct fut_home *home) {
+    while (home->bares) {
+        struct fut_bare *b = home->bares;
+        unlink_bare(b);
         fut_future_drop(b->handle.future);
         b->handle.future = NULL;
     }

@@ -22,7 +22,8 @@
 
 struct fut_bare {
     struct fut_future_handle handle; /* first: it is a handle like others */
-    struct fut_bare *next, **back;   /* in home->orphans; back is NULL when it is not */
+    struct fut_bare *next, **back;   /* in home->bares, until it is dropped */
+    bool orphan;                     /* has had its second chance */
 };
 
 /* fut_bare_new(L): pushes the handle of a new bare future. Raises when memory is short. */
@@ -40,11 +41,13 @@ void fut_bare_forget(lua_State *L, int index, const struct fut_callback *c);
  * be done or to be known elsewhere. Needs no memory. */
 void fut_bare_entrust(lua_State *L, int index);
 
-/* fut_bare_gc(L, home): for the finalizer of a handle at 1: true when it has the second chance
- * now; false when it is to be dropped; then what it waited for and what it kept are dropped. */
-bool fut_bare_gc(lua_State *L, struct fut_home *home);
+/* fut_bare_gc(L): for the finalizer of a handle that is not empty, at 1: true when it has the
+ * second chance now; false when it is to be dropped; then what it waited for and what it kept
+ * are dropped. */
+bool fut_bare_gc(lua_State *L);
 
-/* fut_bare_drop_orphans(home): the state is closing: there is no other round. */
-void fut_bare_drop_orphans(struct fut_home *home);
+/* fut_bare_drop_all(home): the state is closing: there is no other round, and none at all for
+ * those that other finalizers made meanwhile. */
+void fut_bare_drop_all(struct fut_home *home);
 
 #endif

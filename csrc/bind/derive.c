@@ -78,6 +78,21 @@ static int derive_upstream(lua_State *L) {
     return 1;
 }
 
+/* ---- waiting ---- */
+
+bool fut_derive_never_ends(lua_State *L, int index) {
+    if (!fut_home_of(L)->in_callback || !fut_derive_is(L, index)) return false;
+    struct fut_future *f = fut_future_check(L, index);
+    return !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
+}
+
+enum fut_wait fut_derive_refuse_wait(struct fut_home *home) {
+    fut_free(home->why);
+    home->why = fut_strdup("the wait can never end: a callback waits for what another callback "
+                           "has to settle; in a function for 'next', return the future");
+    return FUT_WAIT_NEVER;
+}
+
 /* ---- outcomes ---- */
 
 /* settle(handle, ok, ...), without a look at what the handle is */

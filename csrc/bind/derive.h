@@ -12,12 +12,22 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "bind/home.h"
+
 /* fut_derive_is(L, index): is the handle at index that of a derived future that is not done? */
 bool fut_derive_is(lua_State *L, int index);
 
 /* fut_derive_unlink(L, index): the future of the handle at index, if it is derived, waits for
  * nothing any more. */
 void fut_derive_unlink(lua_State *L, int index);
+
+/* fut_derive_never_ends(L, index): a wait for the future of the handle at index would never
+ * end, for we are in a callback: no other callback runs meanwhile, so what one of this state
+ * has to settle stays pending, unless another state, which knows it, cancels it. */
+bool fut_derive_never_ends(lua_State *L, int index);
+
+/* fut_derive_refuse_wait(home): FUT_WAIT_NEVER, with the reason in home->why. */
+enum fut_wait fut_derive_refuse_wait(struct fut_home *home);
 
 /* fut_derive_open(L): adds to the module table at the top
  *   watch(step, f, derived, ...) -> callback: step(f, derived, ...) when f is done; an error of

@@ -227,21 +227,12 @@ static void push_timeout(lua_State *L) {
     fut_error_push(L, "TimeoutError", "1 (of 1) futures unfinished");
 }
 
-/* In a callback no other callback runs, so what one of this state has to settle stays pending,
- * unless another state, that knows it, cancels it. */
-static bool never_ends(lua_State *L, struct fut_future *f, fut_time deadline) {
-    return deadline == FUT_NEVER && fut_home_of(L)->in_callback && fut_derive_is(L, 1) &&
-           !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
-}
-
 /* Waits for the future at 1 as argument 2 of the method `name` says. */
 static enum fut_wait wait_as_told(lua_State *L, const char *name) {
     struct fut_future *f = fut_future_check(L, 1);
     fut_time deadline = fut_check_timeout(L, 2, 1, name);
-    if (never_ends(L, f, deadline))
-        fut_error_raise(L, "Error",
-                        "a callback cannot wait for what another callback settles; "
-                        "in a function for 'next', return the future");
+    if (deadline == FUT_NEVER && fut_derive_never_ends(L, 1))
+        return fut_derive_refuse_wait(fut_home_of(L));
     struct fut_waiting what;
     fut_waiting_on(&what, f, deadline);
     enum fut_wait end = wait_for(L, f, &what);
@@ -430,7 +421,7 @@ static int future_tostring(lua_State *L) {
 static int future_gc(lua_State *L) {
     if (!fut_home_is(L, 1, FUT_UP_FUTURE)) luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
     struct fut_future_handle *h = lua_touserdata(L, 1);
-    if (!h->future || (!fut_task_of(h->future) && fut_bare_gc(L, fut_home_of(L)))) return 0;
+    if (!h->future || (!fut_task_of(h->future) && fut_bare_gc(L))) return 0;
     fut_future_drop(h->future);
     h->future = NULL;
     return 0;

@@ -26,7 +26,7 @@ struct fut_home {
     struct fut_parker parker;
     struct fut_waiter inbox;        /* of callbacks whose future is done */
     struct fut_event event;         /* shows whether there are some, for event loops */
-    struct fut_bare *orphans;       /* handles with a second chance: see bind/bare.h */
+    struct fut_bare *bares;         /* all handles of bare futures made here */
     struct fut_callback *callbacks; /* all that were added and have not run */
     struct fut_spin spin;
     bool in_callback;

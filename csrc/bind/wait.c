@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/future.h"
 #include "bind/gather.h"
@@ -19,6 +20,20 @@ static void watch_all(lua_State *L, struct fut_watches *ws) {
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
+}
+
+/* Refuses a wait without end for the futures of the array at 1, for all or for one of them,
+ * that cannot end. */
+static void check_can_end(lua_State *L, fut_time deadline, bool all) {
+    if (deadline != FUT_NEVER || !fut_home_of(L)->in_callback) return;
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1), never = 0;
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, 1, i);
+        never += fut_derive_never_ends(L, -1);
+        lua_pop(L, 1);
+    }
+    if (all ? never > 0 : n > 0 && never == n)
+        fut_home_raise(fut_home_of(L), L, fut_derive_refuse_wait(fut_home_of(L)));
 }
 
 /* Has one that is done already failed? Cancelled is no failure. */
@@ -47,6 +62,7 @@ static int futures_wait(lua_State *L) {
                                         NULL};
     fut_time deadline = fut_check_timeout(L, 2, 2, "wait");
     enum wait_mode mode = (enum wait_mode)luaL_checkoption(L, 3, modes[ALL_COMPLETED], modes);
+    check_can_end(L, deadline, mode == ALL_COMPLETED);
     lua_settop(L, 3);
     struct fut_watches *ws = fut_watches_new(L, fut_home_of(L));
     watch_all(L, ws);
@@ -96,6 +112,7 @@ static int as_completed_step(lua_State *L) {
 /* as_completed(array, timeout) -> step function */
 static int futures_as_completed(lua_State *L) {
     fut_time deadline = fut_check_timeout(L, 2, 2, "as_completed");
+    check_can_end(L, deadline, false);
     lua_settop(L, 1);
     for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) lua_pushvalue(L, lua_upvalueindex(i));
     watch_all(L, fut_watches_new(L, fut_home_of(L)));
