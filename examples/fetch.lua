@@ -1,42 +1,43 @@
 -- SPDX-License-Identifier: MIT
--- Fetches many URLs at once and says how each one went. Without any it visits the demo server.
+-- Fetches many URLs at once, on one thread, and says how each one went. Without any it visits
+-- the demo server.
 package.path = (arg[0]:match("^.*/") or "./") .. "lib/?.lua;" .. package.path
 local cli, futures, fetch = require "cli", require "futures", require "futures.fetch"
 
-local usage = "fetch.lua [-j WORKERS] [-t SECONDS] [-i FILE] [URL ...] [-]"
-local options, urls = cli.arguments(usage, { j = 16, t = 10 })
-local demo, server
-if #urls == 0 and #arg == 0 then
-    demo, server = cli.demo_server()
-    for path in ("json bytes/100000 delay/100 delay/300 redirect/3 echo"):gmatch("%S+") do
-        urls[#urls + 1] = demo .. "/" .. path
-    end
-end
+local usage = "fetch.lua [-j AT_ONCE] [-t SECONDS] [--retries N] [--output DIR] [--json] "
+    .. "[-i FILE] [URL ...] [-]"
+local options, urls, _ <close> = cli.start(usage,
+    { j = 50, t = 10, retries = 0, output = "", json = false },
+    { "/json", "/bytes/100000", "/delay/100", "/delay/300", "/redirect/3", "/echo" })
 
--- The task. In its worker it finds `fetch` and `options` as they are here.
-local function get(url)
-    local r = fetch(url, { timeout = options.t })
-    return r.status, #r, r.time.total
-end
-
-local _ <close> = server
-local ex <close> = futures.ThreadPoolExecutor(options.j)
-local from, url_of, done, failed, bytes = futures.monotonic(), {}, 0, 0, 0
-for _, url in ipairs(urls) do url_of[ex:submit(get, url)] = url end
-local show = cli.progress()
-for f in futures.as_completed(url_of) do
-    local ok, status, size, seconds = f:outcome()
-    done, failed = done + 1, failed + ((not ok or status >= 400) and 1 or 0)
+local done, failed, bytes = 0, 0, 0
+local show, how_it_goes, from = cli.progress(), cli.meter(#urls), futures.monotonic()
+local function report(url, ok, r)
+    done, failed = done + 1, failed + ((not ok or r.status >= 400) and 1 or 0)
+    bytes = bytes + (ok and #r or 0)
     show()
-    if ok then
-        bytes = bytes + size
-        print(("%3d %10d bytes %8.3f s  %s"):format(status, size, seconds, url_of[f]))
+    if options.json then
+        print(cli.json(ok and { "url", url, "status", r.status, "bytes", #r, "seconds",
+            r.time.total } or { "url", url, "error", r.kind, "message", r.message }))
+    elseif ok then
+        print(("%3d %10d bytes %8.3f s  %s"):format(r.status, #r, r.time.total, url))
     else
-        print(("%-28s  %s"):format(status.kind or "error", status.message or status))
+        print(("%-28s  %s"):format(r.kind or "error", r.message or r))
     end
-    show(("%d of %d"):format(done, #urls))
+    show(how_it_goes(done, bytes))
 end
+
+local http <close> = fetch.Session { max_connections = options.j, max_per_host = options.j,
+    timeout = options.t, retries = options.retries }
+local url_of = {}
+for _, url in ipairs(urls) do
+    local output = options.output ~= "" and cli.file_name(options.output, url) or nil
+    local ok, f = pcall(http.get, http, url, { output = output })
+    if ok then url_of[f] = url else report(url, false, f) end
+end
+for f in futures.as_completed(url_of) do report(url_of[f], f:outcome()) end
 show()
-local summary = "%d fetched, %d failed, %d bytes in %.3f s with %d workers"
-print(summary:format(done - failed, failed, bytes, futures.monotonic() - from, options.j))
+local out = options.json and io.stderr or io.stdout
+out:write(("%d fetched, %d failed, %s in %.3f s, %d at once\n"):format(done - failed, failed,
+    cli.size(bytes), futures.monotonic() - from, options.j))
 os.exit(failed == 0, true)

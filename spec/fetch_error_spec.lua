@@ -112,6 +112,24 @@ describe("A failed fetch", function()
         end)
     end
 
+    it("fails the same as a future, all of them at once", function()
+        local http <close> = fetch.Session { max_body = 100000, timeout = scale.LIMIT }
+        local futures_of = {}
+        for path in pairs(rows) do
+            futures_of[path] = { http:get(bad.url .. path), http:get(bad.url .. path) }
+        end
+        for path, row in pairs(rows) do
+            for _, future in ipairs(futures_of[path]) do
+                local err = fetch_check.failed(row[1], future)
+                assert.equal(row[2], err.retryable)
+                assert.is_truthy(err.message:find(row[3], 1, true), err.message)
+                assert.equal(bad.url .. path, err.url)
+                assert.equal(1, err.attempt)
+                assert.is_true(err.bytes <= 100000)
+            end
+        end
+    end)
+
     it("tells how far it came", function()
         local err = fails("truncated", bad.url .. "/truncated")
         assert.equal(10, err.bytes)

@@ -4,6 +4,7 @@
 require "spec.support.watchdog"
 local errors = require "futures.errors"
 local fetch = require "futures.fetch"
+local scale = require "spec.support.scale"
 
 local fetch_check = {}
 
@@ -18,6 +19,35 @@ function fetch_check.fails(kind, url, opts)
         error(("expected kind %s, got %s: %s"):format(kind, err.kind, tostring(err)), 2)
     end
     return err
+end
+
+--- The future must end with a FetchError of that kind. Returns it.
+function fetch_check.failed(kind, future)
+    local ok, err = future:outcome(scale.LIMIT)
+    if ok then
+        error(("expected a failure of kind %s, got %s"):format(kind, tostring(err)), 2)
+    elseif not errors.iserror(err, fetch.FetchError) or err.kind ~= kind then
+        error(("expected a FetchError of kind %s, got %s"):format(kind, tostring(err)), 2)
+    end
+    return err
+end
+
+--- The bodies of the responses, each within a limit of time.
+function fetch_check.bodies(list)
+    local bodies = {}
+    for i, future in ipairs(list) do
+        bodies[i] = future:result(scale.LIMIT).body
+    end
+    return bodies
+end
+
+--- `count` futures of `submit(i)`.
+function fetch_check.many(count, submit)
+    local list = {}
+    for i = 1, count do
+        list[i] = submit(i)
+    end
+    return list
 end
 
 --- The call must be misuse: a plain message with the position of the caller. `text` is in it.

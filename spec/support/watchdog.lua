@@ -50,4 +50,9 @@ end
 
 watchdog.limit = LIMIT
 
+--- Says that a long test goes on.
+function watchdog.alive()
+    registry[KEY]:write("a long test\n")
+end
+
 return watchdog

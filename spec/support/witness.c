@@ -11,7 +11,8 @@
  *     /halves/NAME/BYTES      half of the body now, the rest when the gate is open
  *     /sequence/NAME/ITEMS    the n-th request of NAME gets the n-th item, later ones the last.
  *                             An item is a status, with :SECONDS or :@SECONDS (as a date) for
- *                             a Retry-After, or one of the words reset, truncated, silence
+ *                             a Retry-After, or one of the words truncated, reset (both in the
+ *                             middle of the body), silence
  *     /delay/MS               answers after so long
  *     /set/COOKIE             a cookie, percent-encoded; /login: one with a redirect to /echo
  *     /echo                   the request as it came; /: "ok", as all other paths
@@ -161,6 +162,8 @@ static void format_date(char *text, size_t size, long from_now) {
 
 static bool send_item(struct exchange *x, const char *item) {
     if (strncmp(item, "reset", 5) == 0) {
+        send_text(x->fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789");
+        usleep(50 * 1000); /* or the reset overtakes the bytes */
         reset(x->fd);
         return false;
     }

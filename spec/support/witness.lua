@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The server that remembers what it was asked (witness.c says what it can do), for a spec.
 
+local system = require "system"
+local scale = require "spec.support.scale"
 local server = require "spec.support.server"
-local check = require "spec.support.check"
 
 local Witness = {}
 Witness.__index = Witness
@@ -76,16 +77,26 @@ function Witness:now(gate)
     return tonumber(open), tonumber(in_flight), tonumber(at_gate)
 end
 
+local function eventually(what, probe)
+    local deadline = system.monotime() + scale.LIMIT
+    while not probe() do
+        if system.monotime() > deadline then
+            error("never came: " .. what, 3)
+        end
+        system.sleep(0.001)
+    end
+end
+
 --- Returns when `count` requests wait at the gate.
 function Witness:await(gate, count)
-    return check.eventually(("%d requests at the gate %s"):format(count, gate), function()
+    eventually(("%d requests at the gate %s"):format(count, gate), function()
         return select(3, self:now(gate)) == count
     end)
 end
 
 --- Returns when no connection is open any more.
 function Witness:await_silence()
-    return check.eventually("the last connection closed", function()
+    eventually("the last connection closed", function()
         return self:now() == 0
     end)
 end
