@@ -29,6 +29,12 @@ local cases = {
             assert.equal(10, n)
         end,
     },
+    quicksort = {
+        args = { "30000", "1" },
+        look = function(out)
+            assert.matches("^30000 numbers sorted by %d+ tasks in [%d.]+ s\n$", out)
+        end,
+    },
     sleepers = {
         args = { "0.05" },
         look = function(out)

@@ -408,3 +408,46 @@ describe("A worker whose task waits", function()
         end):result(LIMIT))
     end)
 end)
+
+describe("Pools of threads and of processes", function()
+    it("nest into each other", function()
+        local threads <close> = futures.ThreadPoolExecutor(1)
+        assert.equal(55, threads:submit(function()
+            local processes <close> = require "futures".ProcessPoolExecutor(2)
+            local sum = 0
+            for _, x in processes:map(math.abs, { -1, -2, -3, -4, -5, -6, -7, -8, -9, -10 }) do
+                sum = sum + x
+            end
+            return sum
+        end):result(LIMIT))
+        local processes <close> = futures.ProcessPoolExecutor(1)
+        assert.equal(144, processes:submit(function(fib)
+            local ex <close> = require "futures".ThreadPoolExecutor(1)
+            return ex:submit(fib, ex, fib, 12):result()
+        end, ways.result):result(LIMIT))
+    end)
+
+    it("see cycles inside of a process, too", function()
+        local processes <close> = futures.ProcessPoolExecutor(1)
+        local text = processes:submit(function()
+            local fs = require "futures"
+            local ex <close> = fs.ThreadPoolExecutor(2)
+            local ahead = fs.Future()
+            local f = ex:submit(function() return ahead:result():result() end)
+            ahead:set_result(f)
+            return tostring(f:exception())
+        end):result(LIMIT)
+        check.contains("waits for itself", text)
+    end)
+
+    it("wait for each other's tasks in a chain", function()
+        local threads <close> = futures.ThreadPoolExecutor(1)
+        local processes <close> = futures.ProcessPoolExecutor(1)
+        local function count(n)
+            if n == 0 then return 0 end
+            local there = processes:submit(math.abs, -1):result()
+            return there + threads:submit(count, n - 1):result()
+        end
+        assert.equal(20, threads:submit(count, 20):result(LIMIT))
+    end)
+end)
