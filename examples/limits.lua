@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Tasks that nobody can trust to end: each may run for a while, and the whole may be called off.
+-- Tasks that nobody can trust to end: each may run for a while, and any may be called off.
 --
 --     lua5.4 examples/limits.lua          0.2 seconds for each search
 --     lua5.4 examples/limits.lua 5        more patience
