@@ -14,7 +14,7 @@ local function echo(...)
 end
 
 local kinds = {
-    thread = futures.ThreadPoolExecutor,
+    thread = futures.ThreadPoolExecutor, process = futures.ProcessPoolExecutor,
 }
 
 -- A future that `action` completes once the main thread sleeps in a call that comes next.
@@ -94,7 +94,8 @@ for kind, new in pairs(kinds) do
             local fs = {}
             for i = 1, scale.count(3000) do
                 fs[i] = ex:submit(echo, i)
-                assert.is_true(ex:stats().pending <= 3)
+                -- What a process worker is about to start counts as pending until it has.
+                assert.is_true(ex:stats().pending <= (kind == "thread" and 3 or 5))
             end
             for i, f in ipairs(fs) do assert.equal(i, f:result(LIMIT)) end
         end)

@@ -125,18 +125,20 @@ static int new_thread_pool(lua_State *L) {
     return own(L, h, top + 1, fut_thread_pool_new(&options, &h->executor));
 }
 
-/* process_pool(max_workers, name, max_tasks_per_child [, initializer, initargs...]):
- * likewise. */
+/* process_pool(max_workers, name, max_pending, refuses, max_tasks_per_child [, initializer,
+ * initargs...]): likewise. */
 static int new_process_pool(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
     int top = lua_gettop(L);
     struct fut_executor_handle *h = fut_executor_handle_new(L);
-    struct fut_lua_config **config = make_config(L, 4, top - 3);
+    struct fut_lua_config **config = make_config(L, 6, top - 5);
     struct fut_process_pool_options options = {
         .max_workers = (int)luaL_checkinteger(L, 1),
         .name = luaL_checkstring(L, 2),
-        .max_tasks_per_child = (unsigned)luaL_checkinteger(L, 3),
-        .has_initializer = !lua_isnoneornil(L, 4),
+        .max_pending = (size_t)luaL_checkinteger(L, 3),
+        .refuses = lua_toboolean(L, 4),
+        .max_tasks_per_child = (unsigned)luaL_checkinteger(L, 5),
+        .has_initializer = !lua_isnoneornil(L, 6),
         .worker = &fut_lua_worker_type,
         .config = *config,
     };

@@ -134,6 +134,17 @@ static void say_bye_when_due(struct fut_process_pool *p, struct fut_process_link
     if (lives && (used_up || over) && link->load == 0 && !link->writing) fut_link_bye(link);
 }
 
+/* The first task at a worker runs, or will in a moment. */
+static size_t waiting(const struct fut_process_pool *p) {
+    size_t n = p->queue.length + p->window;
+    for (int i = 0; i < p->nlinks; i++) n -= p->links[i].load > 0;
+    return n;
+}
+
+bool fut_process_has_room(const struct fut_process_pool *p, size_t n) {
+    return p->bound.max == 0 || fut_bound_has_room(&p->bound, waiting(p), n);
+}
+
 void fut_process_dispatch(struct fut_process_pool *p) {
     start_workers(p);
     for (struct fut_task *t; (t = fut_queue_first(&p->queue));) {
@@ -153,4 +164,5 @@ void fut_process_dispatch(struct fut_process_pool *p) {
         if (link->out.len > 0 || link->writing) fut_link_pump(link);
     }
     ask_zygote(p);
+    if (p->bound.room) fut_bound_tell(&p->bound, waiting(p));
 }

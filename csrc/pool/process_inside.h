@@ -13,6 +13,7 @@
 
 #include "base/lock.h"
 #include "base/spin.h"
+#include "core/bound.h"
 #include "core/queue.h"
 #include "pool/process_child.h"
 #include "pool/process_link.h"
@@ -32,6 +33,7 @@ struct fut_process_pool {
     struct fut_executor executor; /* first: a pool is an executor */
     struct fut_lock lock;         /* guards all that follows */
     struct fut_queue queue;
+    struct fut_bound bound;         /* of what waits, in the queue and at busy workers */
     struct fut_process_link *links; /* max_workers of them; those from nlinks on: never used */
     int nlinks;
     int nworkers;  /* links that are not free */
@@ -62,6 +64,10 @@ struct fut_process_pool {
 /* fut_process_dispatch(p): starts workers that are needed, moves tasks from the queue to
  * workers, from busy workers to idle ones, and bytes to their rings. */
 void fut_process_dispatch(struct fut_process_pool *p);
+
+/* fut_process_has_room(p, n): for n tasks more, whether they would wait in the queue or at a
+ * busy worker. */
+bool fut_process_has_room(const struct fut_process_pool *p, size_t n);
 
 /* fut_process_take_back(p, link, seq): the task of that number, if the worker has not started
  * it; the caller gets its count. */

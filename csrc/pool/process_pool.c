@@ -22,6 +22,7 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     fut_time now = fut_now();
     fut_lock(&p->lock);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
+    if (err == FUT_OK && !fut_process_has_room(p, n)) err = FUT_EFULL;
     bool makes_way = false;
     for (size_t i = 0; i < n && err == FUT_OK; i++) {
         fut_task_hold(tasks[i]);
@@ -35,6 +36,17 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
         fut_process_dispatch(p);
     }
     if (p->dormant) wake_collector(p); /* else it is told by a worker, or looks by itself */
+    fut_unlock(&p->lock);
+    return err;
+}
+
+static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) {
+    struct fut_process_pool *p = pool_of(ex);
+    enum fut_err err = FUT_OK;
+    *out = NULL;
+    fut_lock(&p->lock);
+    if (!p->closed && !fut_process_has_room(p, 1))
+        err = p->bound.refuses ? FUT_EFULL : fut_bound_wait(&p->bound, out);
     fut_unlock(&p->lock);
     return err;
 }
@@ -111,6 +123,7 @@ static void pool_close(struct fut_executor *ex, bool cancel) {
     struct fut_process_pool *p = pool_of(ex);
     fut_lock(&p->lock);
     p->closed = true;
+    fut_bound_end(&p->bound);
     if (cancel) cancel_pending(p);
     fut_process_dispatch(p);
     wake_collector(p); /* it is the last one out */
@@ -121,6 +134,7 @@ static void pool_kill(struct fut_executor *ex, int signal) {
     struct fut_process_pool *p = pool_of(ex);
     fut_lock(&p->lock);
     p->closed = p->killed = true;
+    fut_bound_end(&p->bound);
     cancel_pending(p);
     for (int i = 0; i < p->nlinks; i++)
         if (p->links[i].state != FUT_LINK_FREE) p->links[i].signal = signal;
@@ -167,6 +181,7 @@ static char *pool_broken(struct fut_executor *ex) {
 
 static const struct fut_executor_ops process_pool_ops = {
     .submit = pool_submit,
+    .room = pool_room,
     .cancel = pool_cancel,
     .interrupt = pool_interrupt,
     .look = pool_look,
@@ -228,6 +243,7 @@ enum fut_err fut_process_pool_new(const struct fut_process_pool_options *options
     fut_cpu_count_cached(); /* reads files at the first call: not later, under the lock */
     fut_fork_watch();
     p->options = *options;
+    p->bound = (struct fut_bound){.max = options->max_pending, .refuses = options->refuses};
     p->options.name = fut_strdup(options->name);
     p->stopped = fut_future_new();
     p->links = fut_zalloc((size_t)options->max_workers * sizeof *p->links);

@@ -21,6 +21,8 @@ struct fut_process_pool_options {
     int max_workers;
     unsigned max_tasks_per_child; /* 0: no limit */
     bool has_initializer;         /* `open` runs code of the user's */
+    size_t max_pending;           /* tasks that may wait; 0: no limit */
+    bool refuses;                 /* what finds it full; else the submitter waits */
     const char *name;             /* of the pool: its workers are <name>_<n>, from 0; copied */
     const struct fut_worker_type *worker;
     void *config; /* of the workers; the pool's from the call on, also when it fails */

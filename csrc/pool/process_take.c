@@ -34,6 +34,7 @@ void fut_process_break(struct fut_process_pool *p, const char *why) {
     if (!p->broken) p->why_broken = fut_strdup(why);
     p->broken = true;
     p->closed = true;
+    fut_bound_end(&p->bound);
     for (struct fut_task *t; (t = fut_queue_pop(&p->queue));)
         fut_process_fail(p, t, FUT_EBROKEN, p->why_broken);
 }

@@ -152,6 +152,8 @@ local function pool_options(more)
         max_workers = "integer from 1",
         initializer = "callable value",
         initargs = "array",
+        max_pending = "integer from 1",
+        on_full = "'block' or 'error'",
     }
     for option, kind in pairs(more) do
         known[option] = kind
@@ -159,11 +161,7 @@ local function pool_options(more)
     return known
 end
 
-local thread_options = pool_options {
-    thread_name_prefix = "string",
-    max_pending = "integer from 1",
-    on_full = "'block' or 'error'",
-}
+local thread_options = pool_options { thread_name_prefix = "string" }
 local process_options = pool_options { max_tasks_per_child = "integer from 1" }
 
 -- The options of the constructor `name`, checked; misuse is raised at the caller of the caller.
@@ -214,7 +212,8 @@ end
 function executor.ProcessPoolExecutor(options)
     options = check_pool_options(options, process_options, "ProcessPoolExecutor")
     return core.process_pool(options.max_workers or core.cpu_count(),
-        next_name("ProcessPoolExecutor"), math.min(options.max_tasks_per_child or 0, MAX_TASKS),
+        next_name("ProcessPoolExecutor"), options.max_pending or 0,
+        options.on_full == "error", math.min(options.max_tasks_per_child or 0, MAX_TASKS),
         start_of(options))
 end
 
