@@ -11,7 +11,7 @@ local ex <close> = futures.ThreadPoolExecutor(tonumber(arg[2]) or futures.cpu_co
 
 local SMALL <const> = 10000 -- what is sent is copied: below this it is not worth it
 
-function quicksort(list) -- luacheck: globals quicksort
+local function quicksort(list)
     if #list <= SMALL then
         table.sort(list)
         return list
@@ -35,4 +35,5 @@ local start = futures.monotonic()
 local sorted = ex:submit(quicksort, numbers):result()
 local seconds = futures.monotonic() - start
 for i = 2, n do assert(sorted[i - 1] <= sorted[i]) end
-print(("%d numbers sorted by %d tasks in %.2f s"):format(#sorted, ex:stats().completed, seconds))
+local tasks = ex:stats().completed
+print(("%d numbers sorted by %d tasks in %.2f s"):format(#sorted, tasks, seconds))
