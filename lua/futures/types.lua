@@ -16,7 +16,7 @@
 ---@field InvalidStateError futures.ErrorClass a bare future was set twice
 ---@field TransferError futures.ErrorClass a value cannot travel; its message says which one
 ---@field WorkerLostError futures.ErrorClass the process that ran the task has died
----@field QueueFullError futures.ErrorClass reserved for `max_pending`
+---@field QueueFullError futures.ErrorClass a submit past `max_pending` under `on_full`
 ---@field BrokenExecutor futures.ErrorClass above the next two
 ---@field BrokenThreadPool futures.ErrorClass an initializer or the start of a worker failed
 ---@field BrokenProcessPool futures.ErrorClass the same for processes; also: they were ended
