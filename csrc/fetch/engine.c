@@ -73,7 +73,7 @@ void fut_engine_open(const struct fut_api *given) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, open_once);
     fut_lock(&lock);
-    api = given;
+    if (!api) api = given; /* the same for all; read without the lock by those who were here */
     users++;
     fut_unlock(&lock);
 }
