@@ -185,6 +185,8 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
 /* The handle must not keep addresses of memory that goes with t. A reset does not touch the
  * share. */
 void fut_transfer_abandon(struct fut_transfer *t) {
+    /* A reset forgets the list of cookie files without freeing it (7.88). */
+    if (t->share) curl_easy_setopt(t->easy, CURLOPT_COOKIEFILE, NULL);
     curl_easy_reset(t->easy);
     if (t->share) curl_easy_setopt(t->easy, CURLOPT_SHARE, NULL);
     t->easy = NULL;
