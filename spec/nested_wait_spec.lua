@@ -409,8 +409,12 @@ describe("A worker whose task waits", function()
     end)
 end)
 
+-- ThreadSanitizer bears no thread that is started in a fork of a process with threads.
+local under_tsan = (os.getenv("FUTURES_BUILD") or ""):find("/tsan$") ~= nil
+local it_unless_tsan = under_tsan and function() end or it
+
 describe("Pools of threads and of processes", function()
-    it("nest into each other", function()
+    it_unless_tsan("nest into each other", function()
         local threads <close> = futures.ThreadPoolExecutor(1)
         assert.equal(55, threads:submit(function()
             local processes <close> = require "futures".ProcessPoolExecutor(2)
@@ -427,7 +431,7 @@ describe("Pools of threads and of processes", function()
         end, ways.result):result(LIMIT))
     end)
 
-    it("see cycles inside of a process, too", function()
+    it_unless_tsan("see cycles inside of a process, too", function()
         local processes <close> = futures.ProcessPoolExecutor(1)
         local text = processes:submit(function()
             local fs = require "futures"
