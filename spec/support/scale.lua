@@ -6,6 +6,9 @@ local scale = {}
 
 scale.slow = os.getenv("FUTURES_SLOW") == "1"
 
+--- ThreadSanitizer bears few threads that are started in a fork of a process with threads.
+scale.tsan = (os.getenv("FUTURES_BUILD") or ""):find("/tsan$") ~= nil
+
 --- A count that a run under a sanitizer divides by ten.
 function scale.count(n)
     return scale.slow and math.max(1, n // 10) or n
