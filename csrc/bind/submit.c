@@ -33,15 +33,7 @@ static fut_time seconds_field(lua_State *L, int index, const char *name) {
     return seconds < 1e9 ? (fut_time)(seconds * (double)FUT_SECOND) : FUT_NEVER;
 }
 
-static bool flag_field(lua_State *L, int index, const char *name) {
-    lua_getfield(L, index, name);
-    bool value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-/* task_options{ name, priority, timeout, retries, asks, delay, factor, max_delay, jitter }: a
- * table that lua/futures/executor.lua has checked. */
+/* task_options{ name, priority, timeout }: a table that lua/futures/executor.lua has checked. */
 static int new_options(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -55,12 +47,6 @@ static int new_options(lua_State *L) {
     if (!o) return luaL_error(L, "not enough memory");
     o->priority = number_field(L, 1, "priority");
     o->timeout = seconds_field(L, 1, "timeout");
-    o->retry.max = (unsigned)number_field(L, 1, "retries");
-    o->retry.asks = flag_field(L, 1, "asks");
-    o->retry.delay = seconds_field(L, 1, "delay");
-    o->retry.factor = number_field(L, 1, "factor");
-    o->retry.max_delay = seconds_field(L, 1, "max_delay");
-    o->retry.jitter = flag_field(L, 1, "jitter");
     lua_settop(L, 2);
     return 1;
 }

@@ -74,10 +74,6 @@ bool fut_future_start(struct fut_future *f) {
     return move_state(f, PENDING, FUT_RUNNING, false);
 }
 
-void fut_future_unstart(struct fut_future *f) {
-    move_state(f, RUNNING, FUT_PENDING, false);
-}
-
 bool fut_future_claim(struct fut_future *f) {
     /* In one step: a start between two looks would make both of them fail. */
     return move_state(f, PENDING | RUNNING, FUT_SETTLING, false);
@@ -127,7 +123,7 @@ bool fut_future_settle_asked(struct fut_future *f, struct fut_outcome *outcome) 
 }
 
 bool fut_future_withdraw(struct fut_future *f) {
-    if (!move_state(f, PENDING | RUNNING, FUT_SETTLING, false)) return false;
+    if (!fut_future_claim(f)) return false;
     finish(f, FUT_CANCELLED, fut_now());
     return true;
 }

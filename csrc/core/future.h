@@ -70,10 +70,6 @@ static inline bool fut_future_done(const struct fut_future *f) {
  * end. */
 bool fut_future_start(struct fut_future *f);
 
-/* fut_future_unstart(f): running -> pending, for a task that its worker will not run after
- * all. */
-void fut_future_unstart(struct fut_future *f);
-
 /* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells
  * the watchers. False when somebody else settled or cancelled it first, or has asked it to end
  * (outcome is untouched then). */

@@ -8,28 +8,16 @@
 #ifndef FUT_CORE_OPTIONS_H
 #define FUT_CORE_OPTIONS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/clock.h"
 #include "core/object.h"
 
-/* When a task that failed runs once more. */
-struct fut_retry {
-    unsigned max;   /* further runs; 0: none */
-    bool asks;      /* the submitting state decides about errors other than a lost worker */
-    fut_time delay; /* before the first further run; times `factor` before each one more */
-    double factor;
-    fut_time max_delay;
-    bool jitter; /* each delay is a random one between half of it and all of it */
-};
-
 struct fut_task_options {
     struct fut_object object;
     double priority;  /* higher first; 0 for plain tasks */
     fut_time timeout; /* of one run, from its start; 0: none, negative: it does not run */
-    struct fut_retry retry;
-    char *name; /* what the task is called in messages, or NULL */
+    char *name;       /* what the task is called in messages, or NULL */
 };
 
 /* fut_task_options_new(name, len): options that ask for nothing, with a copy of the name (which

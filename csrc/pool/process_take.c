@@ -46,10 +46,9 @@ static fut_time between(fut_time from, fut_time to) {
     return (fut_time)((uint64_t)to - (uint64_t)from);
 }
 
-/* May the task run again, or is its call still being written, to a worker from which it was
- * taken back when another one had nothing to do? */
+/* Is its call still being written, to a worker from which it was taken back when another one
+ * had nothing to do? */
 static bool needs_call(const struct fut_process_pool *p, const struct fut_task *t) {
-    if (t->options && t->options->retry.max > 0) return true;
     for (int i = 0; i < p->nlinks; i++)
         if (p->links[i].writing == t) return true;
     return false;
