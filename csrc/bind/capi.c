@@ -151,7 +151,7 @@ static void submit(lua_State *L, int executor, const struct fut_native_call *cal
     if (!t) luaL_error(L, "not enough memory");
     h->future = &t->future;
     if (fut_foreign_call(call, &t->call) != FUT_OK) luaL_error(L, "not enough memory");
-    enum fut_err err = ex->ops->submit(ex, &t, 1);
+    enum fut_err err = fut_executor_submit(ex, &t, 1);
     if (err == FUT_OK) return;
     fut_foreign_call_disown(&t->call);
     fut_error_raise_submit(L, ex, err);
