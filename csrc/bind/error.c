@@ -94,6 +94,16 @@ void fut_error_push_text(lua_State *L, const char *class, char *text) {
     push_object(L, class);
 }
 
+void fut_error_check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err) {
+    if (err == FUT_OK) return;
+    if (err == FUT_ETRANSFER)
+        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
+    else
+        lua_pushstring(L, fut_err_text(err));
+    fut_encoder_abandon(e);
+    lua_error(L);
+}
+
 int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err) {
     if (err == FUT_EBROKEN) {
         push_text(L, ex->ops->broken(ex));

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "core/executor.h"
 #include "core/outcome.h"
+#include "vm/encode.h"
 
 /* fut_error_open(L): requires the classes. Once per state, before any of the others. */
 void fut_error_open(lua_State *L);
@@ -22,6 +23,10 @@ int fut_error_raise(lua_State *L, const char *class, const char *format, ...);
 /* fut_error_push_text(L, class, text): pushes one with a text from fut_alloc, which it
  * frees. */
 void fut_error_push_text(lua_State *L, const char *class, char *text);
+
+/* fut_error_check_encoded(L, e, err): raises why the encoder e, which it abandons, did not take a
+ * value, or ended without a payload; FUT_OK: nothing. */
+void fut_error_check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err);
 
 /* fut_error_raise_submit(L, ex, err): raises why ex did not take a task. */
 int fut_error_raise_submit(lua_State *L, struct fut_executor *ex, enum fut_err err);

@@ -94,35 +94,25 @@ static int map_row(lua_State *L) {
 
 /* ---- packing ---- */
 
-static void check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err) {
-    if (err == FUT_OK) return;
-    if (err == FUT_ETRANSFER)
-        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
-    else
-        lua_pushstring(L, fut_err_text(err));
-    fut_encoder_abandon(e);
-    lua_error(L);
-}
-
 /* Encodes the function at `fn` and up to `size` rows; how many rows there were. */
 static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_Integer size,
                         bool process, struct fut_payload *out) {
     struct fut_encoder *e = fut_encoder_begin(L, (struct fut_route){.process = process});
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_CHUNK);
     if (err == FUT_OK) err = fut_encoder_sequence(e, L, fn, 1, FUT_ROLE_CALL);
-    check_encoded(L, e, err);
+    fut_error_check_encoded(L, e, err);
     int top = lua_gettop(L);
     lua_Integer n = 0;
     while (n < size && push_chunk_row(L, m, sources, n == 0)) {
         err = fut_encoder_sequence(e, L, top + 1, (int)m->nsources, FUT_ROLE_ARGUMENTS);
-        check_encoded(L, e, err);
+        fut_error_check_encoded(L, e, err);
         lua_settop(L, top);
         n++;
     }
     if (n == 0)
         fut_encoder_abandon(e);
     else
-        check_encoded(L, e, fut_encoder_end(e, out));
+        fut_error_check_encoded(L, e, fut_encoder_end(e, out));
     return n;
 }
 

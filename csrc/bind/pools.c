@@ -87,14 +87,8 @@ static struct fut_lua_config **make_config(lua_State *L, int first, int n) {
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_QUIET);
     if (err == FUT_OK) err = fut_encoder_sequence(e, L, first, n, FUT_ROLE_CALL);
     if (err == FUT_OK) err = fut_encoder_end(e, &(*config)->initializer);
-    if (err == FUT_OK) return config;
-    if (err == FUT_ETRANSFER)
-        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
-    else
-        lua_pushstring(L, fut_err_text(err));
-    fut_encoder_abandon(e);
-    lua_error(L);
-    return NULL;
+    fut_error_check_encoded(L, e, err);
+    return config;
 }
 
 /* The state owns the new pool, whose count the handle has. Leaves the handle on the top. */

@@ -78,13 +78,7 @@ static void encode_call(lua_State *L, int first, int n, bool process, struct fut
     enum fut_err err = fut_encoder_byte(e, FUT_CALL_ONE);
     if (err == FUT_OK) err = fut_encoder_sequence(e, L, first, n, FUT_ROLE_CALL);
     if (err == FUT_OK) err = fut_encoder_end(e, out);
-    if (err == FUT_OK) return;
-    if (err == FUT_ETRANSFER)
-        fut_error_push(L, "TransferError", "%s", fut_encoder_message(e));
-    else
-        lua_pushstring(L, fut_err_text(err));
-    fut_encoder_abandon(e);
-    lua_error(L);
+    fut_error_check_encoded(L, e, err);
 }
 
 /* Waits until another try is worth it. */
