@@ -1,68 +1,72 @@
 /* SPDX-License-Identifier: MIT */
+/* Each node is before its children, and the way to the right end of a tree is its shortest, of
+ * `rank` nodes, which is at most log2 of how many there are. All happens along such ways. An
+ * array would be as fast, but can fail to grow, also when a thing has to go back. */
 #include "base/heap.h"
 
-#include "base/alloc.h"
 #include "base/err.h"
 
-bool fut_heap_reserve(struct fut_heap *h, size_t n) {
-    if (n <= h->cap) return true;
-    size_t cap = h->cap ? h->cap * 2 : 16;
-    if (cap < n) cap = n;
-    struct fut_heap_node **nodes = fut_realloc(h->nodes, cap * sizeof(*nodes));
-    if (!nodes) return false;
-    h->nodes = nodes;
-    h->cap = cap;
-    return true;
+static uint32_t rank_of(const struct fut_heap_node *node) {
+    return node ? node->rank : 0;
 }
 
-static void put(struct fut_heap *h, size_t i, struct fut_heap_node *node) {
-    h->nodes[i] = node;
-    node->place = i + 1;
-}
-
-static void rise(struct fut_heap *h, size_t i) {
-    struct fut_heap_node *node = h->nodes[i];
-    while (i > 0 && h->before(node, h->nodes[(i - 1) / 2])) {
-        put(h, i, h->nodes[(i - 1) / 2]);
-        i = (i - 1) / 2;
+/* Puts the higher rank to the left; true when the rank of the node has changed. */
+static bool straighten(struct fut_heap_node *node) {
+    struct fut_heap_node *left = node->left, *right = node->right;
+    uint32_t before = node->rank;
+    if (rank_of(left) < rank_of(right)) {
+        node->left = right;
+        node->right = left;
     }
-    put(h, i, node);
+    node->rank = rank_of(node->right) + 1;
+    return node->rank != before;
 }
 
-static void sink(struct fut_heap *h, size_t i) {
-    struct fut_heap_node *node = h->nodes[i];
-    for (size_t child; (child = 2 * i + 1) < h->length; i = child) {
-        if (child + 1 < h->length && h->before(h->nodes[child + 1], h->nodes[child])) child++;
-        if (!h->before(h->nodes[child], node)) break;
-        put(h, i, h->nodes[child]);
+/* The tree of all that is in both. */
+static struct fut_heap_node *merge(const struct fut_heap *h, struct fut_heap_node *a,
+                                   struct fut_heap_node *b) {
+    struct fut_heap_node *root = NULL, **at = &root, *up = NULL;
+    while (a && b) {
+        struct fut_heap_node *first = h->before(b, a) ? b : a;
+        struct fut_heap_node *other = first == a ? b : a;
+        *at = first;
+        first->up = up;
+        up = first;
+        at = &first->right;
+        a = *at;
+        b = other;
     }
-    put(h, i, node);
+    *at = a ? a : b;
+    if (*at) (*at)->up = up;
+    for (; up; up = up->up) straighten(up);
+    return root;
 }
 
 void fut_heap_push(struct fut_heap *h, struct fut_heap_node *node) {
-    FUT_ASSERT(h->length < h->cap && node->place == 0);
-    put(h, h->length++, node);
-    rise(h, h->length - 1);
-}
-
-void fut_heap_update(struct fut_heap *h, struct fut_heap_node *node) {
-    rise(h, node->place - 1);
-    sink(h, node->place - 1);
+    FUT_ASSERT(!fut_heap_has(node));
+    *node = (struct fut_heap_node){.rank = 1};
+    h->first = merge(h, h->first, node);
+    h->length++;
 }
 
 void fut_heap_remove(struct fut_heap *h, struct fut_heap_node *node) {
-    if (node->place == 0) return;
-    size_t i = node->place - 1;
-    struct fut_heap_node *last = h->nodes[--h->length];
-    node->place = 0;
-    if (last == node) return;
-    put(h, i, last);
-    fut_heap_update(h, last);
+    if (!fut_heap_has(node)) return;
+    struct fut_heap_node *up = node->up, *rest = merge(h, node->left, node->right);
+    if (rest) rest->up = up;
+    if (!up)
+        h->first = rest;
+    else if (up->left == node)
+        up->left = rest;
+    else
+        up->right = rest;
+    /* Where a rank has not changed, nothing further up does. It can only have become smaller,
+     * by which the rank of a node that follows it is given: so this ends after log2 steps. */
+    while (up && straighten(up)) up = up->up;
+    node->rank = 0;
+    h->length--;
 }
 
-void fut_heap_deinit(struct fut_heap *h) {
-    FUT_ASSERT(h->length == 0);
-    fut_free(h->nodes);
-    h->nodes = NULL;
-    h->cap = 0;
+void fut_heap_update(struct fut_heap *h, struct fut_heap_node *node) {
+    fut_heap_remove(h, node);
+    fut_heap_push(h, node);
 }

@@ -15,72 +15,28 @@ static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users;
 static pthread_t thread;
 
+static bool before(const struct fut_heap_node *a, const struct fut_heap_node *b) {
+    return ((const struct fut_timer *)a)->at < ((const struct fut_timer *)b)->at;
+}
+
 static struct fut_lock lock = FUT_LOCK_INIT; /* guards all that follows */
-static struct fut_timer *heap;               /* a pairing heap: the earliest is its root */
-static struct fut_timer *firing;             /* whose call is being made */
-static unsigned generation;                  /* of the thread; another number ends it */
+static struct fut_heap heap = {.before = before};
+static struct fut_timer *firing; /* whose call is being made */
+static unsigned generation;      /* of the thread; another number ends it */
 static struct fut_parker parker = {FUT_PARKER_EMPTY};
 
 static _Thread_local bool on_the_thread;
 
-/* ---- the heap ---- */
-
-static struct fut_timer *meld(struct fut_timer *a, struct fut_timer *b) {
-    if (!a) return b;
-    if (!b) return a;
-    struct fut_timer *root = b->at < a->at ? b : a;
-    struct fut_timer *below = root == a ? b : a;
-    below->next = root->child;
-    if (below->next) below->next->prev = below;
-    below->prev = root;
-    root->child = below;
-    return root;
-}
-
-/* Of a list of siblings: first two by two, then all together from the right. */
-static struct fut_timer *meld_all(struct fut_timer *list) {
-    struct fut_timer *pairs = NULL, *root = NULL;
-    while (list) {
-        struct fut_timer *a = list, *b = a->next;
-        list = b ? b->next : NULL;
-        a->next = NULL;
-        if (b) b->next = NULL;
-        struct fut_timer *pair = meld(a, b);
-        pair->next = pairs;
-        pairs = pair;
-    }
-    while (pairs) {
-        struct fut_timer *pair = pairs;
-        pairs = pair->next;
-        pair->next = NULL;
-        root = meld(root, pair);
-    }
-    if (root) root->prev = NULL;
-    return root;
-}
-
-static void heap_remove(struct fut_timer *t) {
-    struct fut_timer *below = meld_all(t->child);
-    if (t == heap) {
-        heap = below;
-    } else {
-        if (t->prev->child == t)
-            t->prev->child = t->next;
-        else
-            t->prev->next = t->next;
-        if (t->next) t->next->prev = t->prev;
-        heap = meld(heap, below);
-    }
-    t->child = t->next = t->prev = NULL;
-    t->waiting = false;
+static struct fut_timer *earliest(void) {
+    return (struct fut_timer *)heap.first; /* the node is its first member */
 }
 
 /* ---- the thread ---- */
 
 /* Under the lock: takes the first timer and makes its call without the lock. */
 static void fire_first(unsigned mine) {
-    struct fut_timer *t = heap;
-    heap_remove(t);
+    struct fut_timer *t = earliest();
+    fut_heap_remove(&heap, &t->node);
     firing = t;
     fut_unlock(&lock);
     t->fire(t); /* t may be gone after it */
@@ -94,11 +50,12 @@ static void *timers_main(void *arg) {
     fut_thread_set_name("futures-timer");
     fut_lock(&lock);
     while (generation == mine) {
-        if (heap && heap->at <= fut_now()) {
+        const struct fut_timer *first = earliest();
+        if (first && first->at <= fut_now()) {
             fire_first(mine);
             continue;
         }
-        fut_time next = heap ? heap->at : FUT_NEVER;
+        fut_time next = first ? first->at : FUT_NEVER;
         fut_unlock(&lock);
         fut_park(&parker, next);
         fut_lock(&lock);
@@ -113,7 +70,8 @@ static void forget_all(void) {
     fut_lock_init(&lock);
     fut_parker_init(&parker);
     users = 0;
-    heap = firing = NULL;
+    heap = (struct fut_heap){.before = before};
+    firing = NULL;
     generation++;
 }
 
@@ -140,7 +98,8 @@ void fut_timers_drop(void) {
     pthread_mutex_lock(&users_lock);
     if (--users == 0) {
         fut_lock(&lock);
-        FUT_ASSERT(!heap); /* who starts a timer holds the thread until it has stopped it */
+        FUT_ASSERT(
+            !heap.first); /* who starts a timer holds the thread until it has stopped it */
         generation++;
         firing = NULL; /* when this is its call: nobody is left who could stop it */
         fut_unlock(&lock);
@@ -157,12 +116,9 @@ void fut_timers_drop(void) {
 
 void fut_timer_start(struct fut_timer *t, fut_time at) {
     fut_lock(&lock);
-    FUT_ASSERT(!t->waiting);
     t->at = at;
-    t->waiting = true;
-    t->child = t->next = t->prev = NULL;
-    heap = meld(heap, t);
-    bool first = heap == t;
+    fut_heap_push(&heap, &t->node);
+    bool first = earliest() == t;
     fut_unlock(&lock);
     if (first) fut_unpark(&parker);
 }
@@ -174,8 +130,8 @@ bool fut_timer_stop(struct fut_timer *t) {
         sched_yield(); /* a call is short */
         fut_lock(&lock);
     }
-    bool waited = t->waiting; /* looked at last: the call may have started it again */
-    if (waited) heap_remove(t);
+    bool waited = fut_heap_has(&t->node); /* looked at last: the call may start it again */
+    fut_heap_remove(&heap, &t->node);
     fut_unlock(&lock);
     return waited;
 }

@@ -16,12 +16,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/heap.h"
 
 struct fut_timer {
+    struct fut_heap_node node;         /* first; in the heap: it waits */
     void (*fire)(struct fut_timer *t); /* on the thread of the timers */
     fut_time at;
-    bool waiting;
-    struct fut_timer *child, *next, *prev; /* the heap's; prev of a first child: its parent */
 };
 
 /* fut_timers_hold(): there is a thread from now on; FUT_ETHREAD. fut_timers_drop(): the last

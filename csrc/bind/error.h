@@ -24,8 +24,8 @@ int fut_error_raise(lua_State *L, const char *class, const char *format, ...);
  * frees. */
 void fut_error_push_text(lua_State *L, const char *class, char *text);
 
-/* fut_error_check_encoded(L, e, err): raises why the encoder e, which it abandons, did not take a
- * value, or ended without a payload; FUT_OK: nothing. */
+/* fut_error_check_encoded(L, e, err): raises why the encoder e, which it abandons, did not take
+ * a value, or ended without a payload; FUT_OK: nothing. */
 void fut_error_check_encoded(lua_State *L, struct fut_encoder *e, enum fut_err err);
 
 /* fut_error_raise_submit(L, ex, err): raises why ex did not take a task. */

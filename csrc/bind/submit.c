@@ -33,7 +33,7 @@ static fut_time seconds_field(lua_State *L, int index, const char *name) {
     return seconds < 1e9 ? (fut_time)(seconds * (double)FUT_SECOND) : FUT_NEVER;
 }
 
-/* task_options{ name, priority, timeout }: a table that lua/futures/executor.lua has checked. */
+/* task_options{ name, priority, timeout }: lua/futures/executor.lua has checked the table. */
 static int new_options(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);

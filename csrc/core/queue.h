@@ -3,8 +3,7 @@
  * equal ones first in, first out.
  *
  *   priority 0   a list: a few instructions a task
- *   others       a heap, linked through the tasks themselves: O(log n) for each call in the
- *                worst case, no memory of its own, so no call here can fail
+ *   others       a heap (base/heap.h), linked through the tasks: no call here can fail
  *
  * STATE: zeroed memory is an empty queue.
  * OWNERSHIP: holds the count of each task in it that its pusher had; pop hands it on.
@@ -18,7 +17,7 @@
 
 struct fut_queue {
     struct fut_task *head, *tail; /* the list */
-    struct fut_task *heap;        /* the one of the heap that is the next */
+    struct fut_heap heap;         /* of those with a priority */
     uint64_t later, sooner;       /* turns given at the end, and at the front */
     size_t length;
 };
@@ -28,9 +27,10 @@ static inline bool fut_queue_in_heap(const struct fut_task *t) {
     return t->options && t->options->priority != 0;
 }
 
-/* fut_queue_heap_push(q, t, front), fut_queue_heap_remove(q, t): for the calls below. */
+/* fut_queue_heap_push(q, t, front), fut_queue_heap_first(q), of a heap that is not empty: for
+ * the calls below. */
 void fut_queue_heap_push(struct fut_queue *q, struct fut_task *t, bool front);
-void fut_queue_heap_remove(struct fut_queue *q, struct fut_task *t);
+struct fut_task *fut_queue_heap_first(const struct fut_queue *q);
 
 /* fut_queue_push(q, t): behind all tasks of its priority. */
 static inline void fut_queue_push(struct fut_queue *q, struct fut_task *t) {
@@ -72,7 +72,7 @@ static inline void fut_queue_remove(struct fut_queue *q, struct fut_task *t) {
     t->queued = false;
     q->length--;
     if (fut_queue_in_heap(t)) {
-        fut_queue_heap_remove(q, t);
+        fut_heap_remove(&q->heap, &t->node);
         return;
     }
     if (t->prev)
@@ -87,8 +87,9 @@ static inline void fut_queue_remove(struct fut_queue *q, struct fut_task *t) {
 
 /* fut_queue_first(q): the next to be popped, or NULL. */
 static inline struct fut_task *fut_queue_first(const struct fut_queue *q) {
-    bool heap = q->heap && (!q->head || q->heap->options->priority > 0);
-    return heap ? q->heap : q->head;
+    if (!q->heap.first) return q->head;
+    struct fut_task *t = fut_queue_heap_first(q);
+    return !q->head || t->options->priority > 0 ? t : q->head;
 }
 
 /* fut_queue_pop(q): the first task, or NULL. */

@@ -36,22 +36,28 @@ static void model_remove(struct model *m, size_t i) {
     memmove(&m->tasks[i], &m->tasks[i + 1], (--m->n - i) * sizeof *m->tasks);
 }
 
-static uint32_t check_tree(const struct fut_task *t, const struct fut_task *up, size_t *n) {
-    if (!t) return 0;
-    CHECK(t->up == up && t->queued);
+static const struct fut_task *task_of(const struct fut_heap_node *node) {
+    return (const struct fut_task *)((const char *)node - offsetof(struct fut_task, node));
+}
+
+static uint32_t check_tree(const struct fut_heap_node *node, const struct fut_heap_node *above,
+                           size_t *n) {
+    if (!node) return 0;
+    const struct fut_task *t = task_of(node), *up = above ? task_of(above) : NULL;
+    CHECK(node->up == above && t->queued);
     if (up) {
-        double mine = priority_of(t), above = priority_of(up);
-        CHECK(above > mine || (above == mine && up->turn < t->turn));
+        double mine = priority_of(t), ups = priority_of(up);
+        CHECK(ups > mine || (ups == mine && up->turn < t->turn));
     }
-    uint32_t left = check_tree(t->prev, t, n), right = check_tree(t->next, t, n);
-    CHECK(left >= right && t->rank == right + 1);
+    uint32_t left = check_tree(node->left, node, n), right = check_tree(node->right, node, n);
+    CHECK(left >= right && node->rank == right + 1);
     ++*n;
-    return t->rank;
+    return node->rank;
 }
 
 static void check_queue(const struct fut_queue *q, const struct model *m) {
     size_t n = 0;
-    check_tree(q->heap, NULL, &n);
+    check_tree(q->heap.first, NULL, &n);
     for (struct fut_task *t = q->head; t; t = t->next) n++;
     CHECK(n == m->n && q->length == n);
     CHECK(fut_queue_first(q) == (n > 0 ? m->tasks[model_first(m)] : NULL));

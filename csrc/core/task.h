@@ -8,6 +8,7 @@
 #ifndef FUT_CORE_TASK_H
 #define FUT_CORE_TASK_H
 
+#include "base/heap.h"
 #include "core/future.h"
 #include "core/options.h"
 #include "core/payload.h"
@@ -21,21 +22,20 @@ struct fut_task {
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
     bool slept; /* it runs, and `sleeper` says where; under the lock of core/sleeper.c */
-    union {
-        uint32_t worker; /* the number of the one that runs it, or at which it waits */
-        uint32_t rank;   /* in the heap of a queue; see core/queue.c */
-    };
     atomic_uint attempts; /* how many times it was started */
     /* What is looked at when the task is freed stands before its bytes. */
     struct fut_payload call;
-    struct fut_task *next, *prev;
+    union {
+        struct {
+            struct fut_task *next, *prev; /* in the list of a queue, or another one */
+            struct fut_sleeper *sleeper;  /* in the graph of waits */
+            uint32_t worker; /* the number of the one that runs it, or at which it waits */
+        };
+        struct fut_heap_node node; /* in the heap of a queue */
+    };
     union {
         uint64_t place; /* the number under which it waits at `worker` */
         uint64_t turn;  /* in a queue: among equals the lowest is the next */
-    };
-    union {
-        struct fut_task *up; /* in the heap of a queue, where next and prev are its children */
-        struct fut_sleeper *sleeper; /* in the graph of waits */
     };
 };
 

@@ -13,7 +13,7 @@ void fut_alarms_set(struct fut_heap *h, struct fut_alarm *t, fut_time due) {
     t->due = due;
     if (due == FUT_NEVER)
         fut_heap_remove(h, &t->node);
-    else if (t->node.place)
+    else if (fut_heap_has(&t->node))
         fut_heap_update(h, &t->node);
     else
         fut_heap_push(h, &t->node);
@@ -21,7 +21,7 @@ void fut_alarms_set(struct fut_heap *h, struct fut_alarm *t, fut_time due) {
 
 void fut_alarms_fire(struct fut_heap *h, struct fut_engine *e, fut_time now) {
     while (fut_alarms_due(h) <= now) {
-        struct fut_alarm *t = (struct fut_alarm *)fut_heap_first(h);
+        struct fut_alarm *t = (struct fut_alarm *)h->first;
         fut_heap_remove(h, &t->node);
         t->fire(e, t, now);
     }

@@ -20,12 +20,12 @@ struct fut_alarm {
 /* fut_alarms_init(h): an empty heap of alarms. */
 void fut_alarms_init(struct fut_heap *h);
 
-/* fut_alarms_set(h, t, due): FUT_NEVER takes it out. There must be room in the heap. */
+/* fut_alarms_set(h, t, due): FUT_NEVER takes it out. */
 void fut_alarms_set(struct fut_heap *h, struct fut_alarm *t, fut_time due);
 
 /* fut_alarms_due(h): the earliest, or FUT_NEVER. */
 static inline fut_time fut_alarms_due(const struct fut_heap *h) {
-    const struct fut_alarm *first = (const struct fut_alarm *)fut_heap_first(h);
+    const struct fut_alarm *first = (const struct fut_alarm *)h->first;
     return first ? first->due : FUT_NEVER;
 }
 

@@ -50,7 +50,6 @@ struct fut_engine {
     int socket_cap;
     struct fut_heap alarms;
     struct fut_session *list; /* sessions with a ready host; a count is held of each */
-    size_t jobs;              /* taken from the inbox and not over */
     size_t in_flight, max_in_flight;
     CURL **idle; /* easy handles, reset */
     size_t idle_count, idle_cap;

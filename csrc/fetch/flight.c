@@ -31,7 +31,6 @@ static void end(struct fut_engine *e, struct fut_job *job, void *object, bool fa
                                         : api->future_fail_memory(job->future));
     if (!settled) fut_engine_count(job, FUT_ENDING_CANCELLED);
     job->state = FUT_JOB_OVER;
-    e->jobs--;
     fut_engine_over(e, job);
 }
 
@@ -222,7 +221,6 @@ static void on_timer(struct fut_engine *e, struct fut_alarm *timer, fut_time now
 
 void fut_flight_admit(struct fut_engine *e, struct fut_job *job, fut_time now) {
     job->alarm.fire = on_timer;
-    e->jobs++;
     if (fut_engine_api()->future_done(job->future))
         return; /* cancelled already: it is on the other list, now or at the next look */
     if (job->deadline <= now)

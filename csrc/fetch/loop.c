@@ -22,7 +22,6 @@ struct fut_engine *fut_engine_new(const struct fut_poller_type *type) {
 }
 
 void fut_engine_free(struct fut_engine *e) {
-    fut_heap_deinit(&e->alarms);
     e->type->close(e->poller);
     fut_free(e->sockets);
     fut_free(e->idle);

@@ -20,32 +20,26 @@ static bool job_before(const struct fut_heap_node *a, const struct fut_heap_node
 }
 
 static struct fut_job *first_of(const struct fut_host *h) {
-    return job_of(fut_heap_first(&h->jobs));
+    return job_of(h->jobs.first);
 }
 
 static bool host_before(const struct fut_heap_node *a, const struct fut_heap_node *b) {
     const struct fut_host *x = (const struct fut_host *)a, *y = (const struct fut_host *)b;
-    return job_before(fut_heap_first(&x->jobs), fut_heap_first(&y->jobs));
+    return job_before(x->jobs.first, y->jobs.first);
 }
 
 void fut_schedule_init(struct fut_session *s) {
     s->ready = (struct fut_heap){.before = host_before};
 }
 
-static void host_free(struct fut_host *h) {
-    fut_heap_deinit(&h->jobs);
-    fut_free(h);
-}
-
 void fut_schedule_deinit(struct fut_session *s) {
     for (size_t i = 0; i < s->host_cap; i++) {
         for (struct fut_host *h = s->hosts[i], *next; h; h = next) {
             next = h->next;
-            host_free(h);
+            fut_free(h);
         }
     }
     fut_free(s->hosts);
-    fut_heap_deinit(&s->ready);
 }
 
 /* ---- hosts by name ---- */
@@ -98,13 +92,14 @@ static struct fut_host *host_of(struct fut_session *s, const char *name) {
 /* One that has nothing to do and nothing to remember is forgotten. */
 static void forget_idle(struct fut_host *h, fut_time now) {
     struct fut_session *s = h->session;
-    if (h->jobs.length > 0 || h->in_flight > 0 || h->next_at > now || h->alarm.node.place)
+    if (h->jobs.length > 0 || h->in_flight > 0 || h->next_at > now ||
+        fut_heap_has(&h->alarm.node))
         return;
     struct fut_host **at = &s->hosts[h->hash & (s->host_cap - 1)];
     while (*at != h) at = &(*at)->next;
     *at = h->next;
     s->host_count--;
-    host_free(h);
+    fut_free(h);
 }
 
 /* ---- limits ---- */
@@ -135,11 +130,11 @@ static void refresh(struct fut_engine *e, struct fut_host *h, fut_time now) {
     fut_alarms_set(&e->alarms, &h->alarm, is_early ? h->next_at : FUT_NEVER);
     if (!has_job || is_early)
         fut_heap_remove(&s->ready, &h->ready);
-    else if (h->ready.place)
+    else if (fut_heap_has(&h->ready))
         fut_heap_update(&s->ready, &h->ready);
     else
         fut_heap_push(&s->ready, &h->ready);
-    if (h->ready.place) list_session(e, s);
+    if (fut_heap_has(&h->ready)) list_session(e, s);
 }
 
 static void on_rate(struct fut_engine *e, struct fut_alarm *t, fut_time now) {
@@ -162,14 +157,6 @@ bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, fut_time now) 
     struct fut_session *s = job->session;
     struct fut_host *h = host_of(s, job->server);
     if (!h) return false;
-    /* Each job has a timer, and each host that has one has a job. */
-    bool ok = fut_heap_reserve(&h->jobs, h->jobs.length + 1) &&
-              fut_heap_reserve(&s->ready, s->host_count) &&
-              fut_heap_reserve(&e->alarms, 2 * e->jobs);
-    if (!ok) {
-        forget_idle(h, now);
-        return false;
-    }
     if (h->jobs.length == 0 && h->next_at < now) h->next_at = now;
     job->host = h;
     job->state = FUT_JOB_QUEUED;
@@ -203,7 +190,7 @@ static bool is_starved(struct fut_session *s, uint64_t max_buffered) {
 }
 
 struct fut_job *fut_schedule_take(struct fut_engine *e, struct fut_session *s, fut_time now) {
-    struct fut_host *h = (struct fut_host *)fut_heap_first(&s->ready);
+    struct fut_host *h = (struct fut_host *)s->ready.first;
     if (!h) return NULL;
     struct fut_job *job = first_of(h);
     const struct fut_request *r = job->request;

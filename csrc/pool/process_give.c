@@ -10,7 +10,8 @@ enum {
 /* How many tasks may be at the worker, if the next one is t. */
 static unsigned ahead(const struct fut_process_pool *p, const struct fut_process_link *link,
                       const struct fut_task *t) {
-    if (p->queue.heap) return 1; /* who comes later may have to go first, and cannot overtake */
+    /* Who comes later may have to go first, and cannot overtake. */
+    if (p->queue.heap.first) return 1;
     unsigned most = t->call.len > LARGE ? AHEAD_LARGE : AHEAD;
     unsigned limit = p->options.max_tasks_per_child;
     if (limit == 0) return most;
