@@ -80,4 +80,11 @@ function check.options(options, known, n, name, up)
     return checked
 end
 
+--- The options of `shutdown`, of all executors.
+check.shutdown_options = {
+    wait = "boolean",
+    cancel_futures = "boolean",
+    timeout = "number of seconds",
+}
+
 return check

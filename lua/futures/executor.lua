@@ -99,15 +99,9 @@ function methods.with(self, options)
     return setmetatable({ executor = ex, options = merged }, View)
 end
 
-local shutdown_options = {
-    wait = "boolean",
-    cancel_futures = "boolean",
-    timeout = "number of seconds",
-}
-
 function methods.shutdown(self, options)
     local ex = parts(self, "shutdown")
-    options = check.options(options or no_options, shutdown_options, 1, "shutdown")
+    options = check.options(options or no_options, check.shutdown_options, 1, "shutdown")
     return ex:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
 end
 

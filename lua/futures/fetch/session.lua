@@ -152,37 +152,34 @@ end
 -- Sessions and views have these methods in common.
 local methods = {}
 
-function methods.submit(self, url, opts)
-    local target, options = parts(self, "submit")
-    local plan, problem = plan_of(self, options, opts)
+-- The future of a request, for the method `name`, which ends with this call: so misuse is
+-- raised at its caller. `argument` is the number of the URL, the options follow it.
+local function start(self, name, argument, url, opts, method)
+    local target, options = parts(self, name)
+    local plan, problem = plan_of(self, options, opts, method)
     if not plan then
-        error(misuse(2, "submit", problem), 2)
+        error(misuse(argument + 1, name, problem), 2)
     end
-    local future, err = send(target, plan, url, 1, "submit")
+    local future, err = send(target, plan, url, argument, name)
     if not future then
         error(err, 2)
     end
     return future
 end
 
+function methods.submit(self, url, opts)
+    return start(self, "submit", 1, url, opts)
+end
+
 for _, name in ipairs { "get", "head", "post", "put", "patch", "delete" } do
     local method = name:upper()
     methods[name] = function(self, url, opts)
-        local target, options = parts(self, name)
-        local plan, problem = plan_of(self, options, opts, method)
-        if not plan then
-            error(misuse(2, name, problem), 2)
-        end
-        local future, err = send(target, plan, url, 1, name)
-        if not future then
-            error(err, 2)
-        end
-        return future
+        return start(self, name, 1, url, opts, method)
     end
 end
 
 function methods.request(self, method, url, opts)
-    local target, options = parts(self, "request")
+    parts(self, "request")
     local _, wrong = request.flatten { method = method }
     if method == nil then
         wrong = "string expected, got nil"
@@ -190,15 +187,7 @@ function methods.request(self, method, url, opts)
     if wrong then
         error(misuse(1, "request", wrong:gsub("^option 'method': ", "")), 2)
     end
-    local plan, problem = plan_of(self, options, opts, method)
-    if not plan then
-        error(misuse(3, "request", problem), 2)
-    end
-    local future, err = send(target, plan, url, 2, "request")
-    if not future then
-        error(err, 2)
-    end
-    return future
+    return start(self, "request", 2, url, opts, method)
 end
 
 function methods.map(self, urls, opts)
@@ -244,12 +233,6 @@ function methods.with(self, opts)
     return view
 end
 
-local shutdown_options = {
-    wait = "boolean",
-    cancel_futures = "boolean",
-    timeout = "number of seconds",
-}
-
 local function shut(target, how, wait, timeout)
     core.close(target, how)
     if not wait then
@@ -264,7 +247,7 @@ end
 
 function methods.shutdown(self, opts)
     local target = parts(self, "shutdown")
-    opts = check.options(opts or no_options, shutdown_options, 1, "shutdown")
+    opts = check.options(opts or no_options, check.shutdown_options, 1, "shutdown")
     return shut(target, opts.cancel_futures and "queued" or "keep", opts.wait ~= false,
         opts.timeout)
 end
