@@ -2,23 +2,13 @@
 -- futures.all and futures.any.
 
 local futures = require "futures"
+local bare = require "spec.support.bare"
 local check = require "spec.support.check"
 local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
 
 local LIMIT = scale.LIMIT
-
-local function done(...)
-    local f = futures.Future()
-    f:set_result(...)
-    return f
-end
-
-local function failed(err)
-    local f = futures.Future()
-    f:set_exception(err)
-    return f
-end
+local done, failed = bare.finished, bare.failed
 
 local function pending(n)
     local fs = {}

@@ -2,17 +2,13 @@
 -- futures.as_completed: order, timeouts, what it takes.
 
 local futures = require "futures"
+local bare = require "spec.support.bare"
 local check = require "spec.support.check"
 local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
 
 local LIMIT = scale.LIMIT
-
-local function finished(...)
-    local f = futures.Future()
-    f:set_result(...)
-    return f
-end
+local finished = bare.finished
 
 local function collect(...)
     local list = {}

@@ -2,30 +2,14 @@
 -- f:next: futures of what becomes of futures.
 
 local futures = require "futures"
+local bare = require "spec.support.bare"
 local check = require "spec.support.check"
 local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
 local script = require "spec.support.script"
 
 local LIMIT = scale.LIMIT
-
-local function done(...)
-    local f = futures.Future()
-    f:set_result(...)
-    return f
-end
-
-local function failed(err)
-    local f = futures.Future()
-    f:set_exception(err)
-    return f
-end
-
-local function cancelled()
-    local f = futures.Future()
-    f:cancel()
-    return f
-end
+local done, failed, cancelled = bare.finished, bare.failed, bare.cancelled
 
 local function never()
     error("must not be called")

@@ -2,29 +2,13 @@
 -- futures.wait: what it takes, when it returns, what it returns.
 
 local futures = require "futures"
+local bare = require "spec.support.bare"
 local check = require "spec.support.check"
 local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
 
 local LIMIT = scale.LIMIT
-
-local function finished(...)
-    local f = futures.Future()
-    f:set_result(...)
-    return f
-end
-
-local function failed(err)
-    local f = futures.Future()
-    f:set_exception(err)
-    return f
-end
-
-local function cancelled()
-    local f = futures.Future()
-    assert.is_true(f:cancel())
-    return f
-end
+local finished, failed, cancelled = bare.finished, bare.failed, bare.cancelled
 
 describe("wait takes", function()
     it("an array of futures", function()
