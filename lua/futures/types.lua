@@ -292,20 +292,21 @@ function Future:set_running_or_notify_cancel() end
 ---@field name string as the operating system shows it, when it is short enough
 ---@field pid integer of its process
 
----@class futures.ThreadPoolOptions
----@field max_workers? integer from 1; default: min(32, cpu_count + 4)
----@field thread_name_prefix? string threads are PREFIX_0, PREFIX_1, …
+--- What all pools take.
+---@class futures.PoolOptions
 ---@field initializer? futures.Callable runs once in every worker, before its first task
 ---@field initargs? table arguments of the initializer; with `n` when there are nils
 ---@field max_pending? integer from 1: tasks that may wait in the queue; default: any number
 ---@field on_full? "block"|"error" what a submit past that does: wait for room, or raise
 ---QueueFullError; default: "block"
 
----@class futures.ProcessPoolOptions
+---@class futures.ThreadPoolOptions: futures.PoolOptions
+---@field max_workers? integer from 1; default: min(32, cpu_count + 4)
+---@field thread_name_prefix? string threads are PREFIX_0, PREFIX_1, …
+
+---@class futures.ProcessPoolOptions: futures.PoolOptions
 ---@field max_workers? integer from 1; default: cpu_count
 ---@field max_tasks_per_child? integer a process is replaced after so many tasks; default: never
----@field initializer? futures.Callable runs once in every process, before its first task
----@field initargs? table arguments of the initializer; with `n` when there are nils
 
 ---@class futures.ViewOptions
 ---@field timeout? number seconds for a whole map, counted from the call
