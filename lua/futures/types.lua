@@ -297,14 +297,13 @@ function Future:set_running_or_notify_cancel() end
 ---@field initializer? futures.Callable runs once in every worker, before its first task
 ---@field initargs? table arguments of the initializer; with `n` when there are nils
 ---@field max_pending? integer from 1: tasks that may wait in the queue; default: any number
----@field on_full? "block"|"error" what a submit past that does: wait for room, or raise
----QueueFullError; default: "block"
+---@field on_full? "block"|"error" past that: wait for room (default), or QueueFullError
 
----@class futures.ThreadPoolOptions: futures.PoolOptions
+---@class futures.ThreadPoolOptions : futures.PoolOptions
 ---@field max_workers? integer from 1; default: min(32, cpu_count + 4)
 ---@field thread_name_prefix? string threads are PREFIX_0, PREFIX_1, …
 
----@class futures.ProcessPoolOptions: futures.PoolOptions
+---@class futures.ProcessPoolOptions : futures.PoolOptions
 ---@field max_workers? integer from 1; default: cpu_count
 ---@field max_tasks_per_child? integer a process is replaced after so many tasks; default: never
 
