@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,20 +19,15 @@
 
 enum { LOOK_MS = 500 }; /* where the end of the program cannot be waited for */
 
-/* SIGCHLD's handler writes here, so that poll ends. */
-static int child_pipe[2] = {-1, -1};
-
 /* The workers that live, by slot, 0: none. What stands in the shared records is for the pool to
  * read; signals go where this says. */
 static pid_t *pids;
 
 static int born; /* workers so far */
 
+/* It only has to be there: what does nothing by default would not end a sleep. */
 static void on_child(int signal) {
-    int saved = errno;
     (void)signal;
-    if (write(child_pipe[1], "", 1) < 0) errno = saved; /* full: poll ends all the same */
-    errno = saved;
 }
 
 static _Noreturn void become_worker(struct fut_zygote_about *about, int slot) {
@@ -112,35 +108,59 @@ static int watch_program(pid_t program) {
 #endif
 }
 
-static _Noreturn void serve(struct fut_zygote_about *about) {
+/* Sleeps until the program speaks or ends, or a worker ends. SIGCHLD is blocked but in here, so
+ * one that comes between the last look at the workers and this sleep ends it at once. */
+static void sleep_until_called(const struct fut_zygote_about *about, int program,
+                               const sigset_t *awake, bool *speaks, bool *ended) {
+    const struct timespec look = {0, LOOK_MS * 1000000L};
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(about->socket, &readable);
+    if (program >= 0) FD_SET(program, &readable);
+    int last = program > about->socket ? program : about->socket;
+    int n = pselect(last + 1, &readable, NULL, NULL, program >= 0 ? NULL : &look, awake);
+    *speaks = n > 0 && FD_ISSET(about->socket, &readable);
+    *ended = n > 0 && program >= 0 && FD_ISSET(program, &readable);
+}
+
+static _Noreturn void serve(struct fut_zygote_about *about, const sigset_t *awake) {
     int program = watch_program(about->program);
-    struct pollfd fds[3] = {{.fd = about->socket, .events = POLLIN},
-                            {.fd = child_pipe[0], .events = POLLIN},
-                            {.fd = program, .events = POLLIN}};
     for (;;) {
-        poll(fds, 3, program >= 0 ? -1 : LOOK_MS);
-        if (fds[2].revents || getppid() != about->program) quit(about);
-        char drain[64];
-        while (read(child_pipe[0], drain, sizeof drain) > 0) continue;
+        bool speaks, ended;
+        sleep_until_called(about, program, awake, &speaks, &ended);
+        if (ended || getppid() != about->program) quit(about);
         reap(about);
-        if (fds[0].revents) obey(about);
+        if (speaks) obey(about);
     }
 }
 
-_Noreturn void fut_zygote_main(struct fut_zygote_about *about) {
-    struct sigaction chld = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
-    fut_process_drop_output(about->socket);
+/* To the lowest number above the standard ones: a set of descriptors holds small ones only. */
+static bool move_socket(struct fut_zygote_about *about) {
     fut_process_close_from(3, about->socket);
+    if (about->socket < FD_SETSIZE) return true;
+    int low = fcntl(about->socket, F_DUPFD_CLOEXEC, 3);
+    if (low < 0) return false;
+    close(about->socket);
+    about->socket = low;
+    return true;
+}
+
+_Noreturn void fut_zygote_main(struct fut_zygote_about *about) {
+    struct sigaction chld = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP};
+    sigset_t child, awake;
+    fut_process_drop_output(about->socket);
+    bool moved = move_socket(about);
     pids = fut_zalloc((size_t)about->shared.slots * sizeof *pids);
-    if (!pids || pipe(child_pipe) != 0) _exit(1);
-    fcntl(child_pipe[0], F_SETFL, O_NONBLOCK);
-    fcntl(child_pipe[1], F_SETFL, O_NONBLOCK);
+    if (!pids || !moved) _exit(1);
     fut_process_reset_signals();
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGCHLD, &chld, NULL);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &awake);
 #ifdef __linux__
     prctl(PR_SET_NAME, "futures-zygote");
 #endif
-    serve(about);
+    serve(about, &awake);
 }
