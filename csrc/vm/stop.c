@@ -219,18 +219,18 @@ NOT_WATCHED static void on_signal(int number, siginfo_t *info, void *context) {
 }
 
 /* ThreadSanitizer would hold the signal back until the next call that it knows, which a loop in
- * Lua never makes: so the handler is set behind its back. */
-static int set_action(const struct sigaction *action, struct sigaction *old) {
-    int (*set)(int, const struct sigaction *, struct sigaction *) = sigaction;
+ * Lua never makes: so the handler is set behind its back. The way there is found once, before
+ * any fork: a child may find the locks of dlopen taken for ever. */
+static int (*set_action)(int, const struct sigaction *, struct sigaction *) = sigaction;
+
 #ifdef __SANITIZE_THREAD__
+__attribute__((constructor)) static void find_set_action(void) {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    if (libc) {
-        *(void **)&set = dlsym(libc, "sigaction");
-        dlclose(libc);
-    }
-#endif
-    return set(signal_number, action, old);
+    if (!libc) return;
+    *(void **)&set_action = dlsym(libc, "sigaction");
+    dlclose(libc);
 }
+#endif
 
 /* Without SA_RESTART: what waits in the kernel ends, also in other modules. */
 static void install(void) {
@@ -239,7 +239,7 @@ static void install(void) {
     sigemptyset(&action.sa_mask);
     atomic_store(&installed, true);
     struct sigaction old;
-    if (set_action(&action, &old) != 0) return;
+    if (set_action(signal_number, &action, &old) != 0) return;
     bool is_ours_already = (old.sa_flags & SA_SIGINFO) && old.sa_sigaction == on_signal;
     if (!is_ours_already) previous = old;
 }
