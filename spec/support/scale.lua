@@ -6,7 +6,8 @@ local scale = {}
 
 scale.slow = os.getenv("FUTURES_SLOW") == "1"
 
---- ThreadSanitizer bears few threads that are started in a fork of a process with threads.
+--- ThreadSanitizer runs this. It cannot run tests that fork while other threads are at work:
+--- in the child its own locks may be taken for ever, and new threads there confuse it.
 scale.tsan = (os.getenv("FUTURES_BUILD") or ""):find("/tsan$") ~= nil
 
 --- A count that a run under a sanitizer divides by ten.
