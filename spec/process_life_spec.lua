@@ -7,6 +7,7 @@ local gate = require "spec.support.gate"
 local posix = require "spec_posix"
 local proc = require "spec.support.proc"
 local scale = require "spec.support.scale"
+local script = require "spec.support.script"
 
 local LIMIT = scale.LIMIT
 local SIGTERM, SIGKILL = 15, 9
@@ -203,6 +204,20 @@ describe("Worker processes", function()
         end, 3):result(LIMIT)
         assert.equal(14, sum)
         assert.equal("thread", depth)
+    end)
+
+    -- libuv closes in every forked child the numbers that its pipe had before the fork; in a
+    -- worker, where nothing is open, they are soon the numbers of something else.
+    it_unless_tsan("may have pools of their own beside libuv and its fork handler", function()
+        assert.equal("inner\n", (script.output [[
+            require "luv".new_signal()
+            local futures = require "futures"
+            local ex <close> = futures.ProcessPoolExecutor(1)
+            print(ex:submit(function()
+                local inner <close> = require "futures".ProcessPoolExecutor(1)
+                return inner:submit(function() return "inner" end):result()
+            end):result())
+        ]]))
     end)
 
     it_unless_tsan("may belong to pools made in threads", function()

@@ -81,8 +81,8 @@ static void random_calls(void) {
                 order[m.n++] = t;
             } else if (what < 8 && m.n > 0) {
                 size_t first = model_first(&m);
-                CHECK(fut_queue_pop(&q) == order[first]);
-                CHECK(!order[first]->queued);
+                struct fut_task *popped = fut_queue_pop(&q);
+                CHECK(popped && popped == order[first] && !popped->queued);
                 if (draw(2)) { /* it comes back */
                     fut_queue_push_front(&q, order[first]);
                     struct fut_task *t = order[first];

@@ -24,17 +24,26 @@ pid_t fut_zygote_fork(void) {
     return -1;
 }
 
+/* The zygote's end stands apart. Libraries with fork handlers close in the child the
+ * descriptors that they know by number (libuv: a pipe of its own); in a worker, where all were
+ * closed, such a low number may since be this socket. */
+enum { ABOVE_STANDARD = 3, APART = 64 };
+
+/* fd, moved if it is below the lowest number that will do. */
+static int move_above(int fd, int lowest) {
+    if (fd < 0 || fd >= lowest) return fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+    close(fd);
+    return above;
+}
+
 /* A pair of sockets above 2, whatever the program has done to its standard descriptors: those
  * are the workers', the sockets are not. SEQPACKET keeps commands whole; both ends close on
  * exec, so no program started by a task or by the user has them. */
 static bool make_sockets(int ends[2]) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return false;
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] > 2) continue;
-        int above = fcntl(ends[i], F_DUPFD_CLOEXEC, 3);
-        close(ends[i]);
-        ends[i] = above;
-    }
+    ends[0] = move_above(ends[0], ABOVE_STANDARD);
+    ends[1] = move_above(ends[1], APART);
     if (ends[0] >= 0 && ends[1] >= 0) return true;
     if (ends[0] >= 0) close(ends[0]);
     if (ends[1] >= 0) close(ends[1]);
