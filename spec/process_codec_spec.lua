@@ -168,6 +168,11 @@ describe("To a process and back", function()
         end):exception(LIMIT)
         assert.is_true(futures.iserror(err, futures.TimeoutError))
         assert.equal("TimeoutError: mine", tostring(err))
+    end)
+
+    local it_unless_tsan = scale.tsan and pending or it
+
+    it_unless_tsan("the loss of a worker's own worker comes home", function()
         local _, nested = ex:submit(function()
             local inner <close> = require "futures".ProcessPoolExecutor(1)
             inner:submit(os.exit, 9):result()
