@@ -26,13 +26,18 @@ local function meets(row, goal, better)
     return row.median <= goal
 end
 
+-- Which of ours another contestant is compared with: processes with processes.
+local function counterpart(contestant, ours)
+    local processes = contestant:find("processes") and ours["ours processes"]
+    return processes or ours["ours threads"] or ours["ours fetch"] or {}
+end
+
 --- Adds `median`, `ratio`, `goal` and `met` to the rows of a workload.
 function report.judge(workload, rows)
     local failures = 0
     local ours = {}
     for _, row in ipairs(rows) do
-        local is_base = row.contestant == "ours threads" or row.contestant == "ours fetch"
-        ours = is_base and row.runs or ours
+        ours[row.contestant] = #row.runs > 0 and row.runs or nil
     end
     for _, row in ipairs(rows) do
         local is_ours = row.contestant:find("^ours")
@@ -41,7 +46,8 @@ function report.judge(workload, rows)
         end
         if #row.runs > 0 then
             row.median = sample.median(row.runs)
-            row.ratio = not is_ours and ratio(ours, row.runs, workload.better) or nil
+            local runs = counterpart(row.contestant, ours)
+            row.ratio = not is_ours and ratio(runs, row.runs, workload.better) or nil
             row.goal = (is_ours or row.ratio) and workload.goals[row.contestant] or nil
             if row.goal then
                 row.met = meets(row, row.goal, workload.better)
