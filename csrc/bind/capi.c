@@ -87,6 +87,8 @@ static bool future_cancel(struct fut_future *f) {
 
 /* ---- values ---- */
 
+#define VALUES_TNAME "futures.values"
+
 struct values_slot {
     struct fut_values *values;
 };
@@ -103,11 +105,7 @@ static struct fut_values *encode(lua_State *L, int first, int n) {
     luaL_checkstack(L, 8, "values");
     struct values_slot *slot = lua_newuserdatauv(L, sizeof *slot, 0);
     slot->values = NULL;
-    if (luaL_newmetatable(L, "futures.Values")) {
-        lua_pushcfunction(L, values_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
+    luaL_setmetatable(L, VALUES_TNAME);
     slot->values = fut_zalloc(sizeof *slot->values);
     if (!slot->values) luaL_error(L, "not enough memory");
     const char *message = NULL;
@@ -191,6 +189,7 @@ static const struct fut_api api = {
 };
 
 void fut_capi_open(lua_State *L) {
+    fut_home_new_type(L, VALUES_TNAME, values_gc);
     lua_pushlightuserdata(L, (void *)&api);
     lua_setfield(L, -2, "api");
 }

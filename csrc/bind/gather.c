@@ -8,6 +8,8 @@
 #include "bind/home.h"
 #include "vm/map.h"
 
+#define SEEN_TNAME "futures.seen"
+
 /* The set of futures seen so far, in a userdata so that a memory error leaves nothing
  * behind. */
 static int seen_gc(lua_State *L) {
@@ -18,13 +20,7 @@ static int seen_gc(lua_State *L) {
 static struct fut_map *push_seen(lua_State *L) {
     struct fut_map *seen = lua_newuserdatauv(L, sizeof *seen, 0);
     *seen = (struct fut_map){0};
-    if (luaL_newmetatable(L, "futures.seen")) {
-        lua_pushcfunction(L, seen_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushcfunction(L, seen_gc);
-        lua_setfield(L, -2, "__close");
-    }
-    lua_setmetatable(L, -2);
+    luaL_setmetatable(L, SEEN_TNAME);
     return seen;
 }
 
@@ -116,5 +112,6 @@ static const luaL_Reg functions[] = {
 };
 
 void fut_gather_open(lua_State *L) {
+    fut_home_new_type(L, SEEN_TNAME, seen_gc);
     fut_home_set_functions(L, functions);
 }

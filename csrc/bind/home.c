@@ -122,12 +122,21 @@ struct fut_home *fut_home_open(lua_State *L) {
     fut_parker_init(&home->parker);
     fut_waiter_init(&home->inbox, &home->parker);
     lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
     /* Empty so far: the functions need them as upvalues. */
     luaL_newmetatable(L, FUT_FUTURE_TNAME);
     luaL_newmetatable(L, FUT_EXECUTOR_TNAME);
     lua_pop(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
     return home;
+}
+
+void fut_home_new_type(lua_State *L, const char *tname, lua_CFunction gc) {
+    luaL_newmetatable(L, tname);
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__close");
+    lua_pop(L, 1);
 }
 
 void fut_home_push_upvalue(lua_State *L, enum fut_upvalue which) {

@@ -48,6 +48,11 @@ static inline struct fut_home *fut_home_of(lua_State *L) {
     return lua_touserdata(L, lua_upvalueindex(FUT_UP_HOME));
 }
 
+/* fut_home_new_type(L, tname, gc): the registry's metatable of that name, for userdata that gc
+ * frees, also where it is a variable to be closed. When the module opens: one that is made when
+ * first needed would be left half done where memory runs out. */
+void fut_home_new_type(lua_State *L, const char *tname, lua_CFunction gc);
+
 /* fut_home_set_functions(L, functions): into the table at the top, each with those upvalues. */
 void fut_home_set_functions(lua_State *L, const luaL_Reg *functions);
 

@@ -54,6 +54,8 @@ static void push_boot(lua_State *L) {
     lua_remove(L, package);
 }
 
+#define CONFIG_TNAME "futures.config"
+
 /* A config that a collector frees when an error comes before the pool has taken it. */
 static int config_gc(lua_State *L) {
     struct fut_lua_config **config = lua_touserdata(L, 1);
@@ -65,11 +67,7 @@ static int config_gc(lua_State *L) {
 static struct fut_lua_config **push_config(lua_State *L) {
     struct fut_lua_config **config = lua_newuserdatauv(L, sizeof *config, 0);
     *config = NULL;
-    if (luaL_newmetatable(L, "futures.config")) {
-        lua_pushcfunction(L, config_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
+    luaL_setmetatable(L, CONFIG_TNAME);
     *config = fut_lua_config_new();
     if (!*config) luaL_error(L, "not enough memory");
     return config;
@@ -147,5 +145,6 @@ static const luaL_Reg functions[] = {
 };
 
 void fut_pools_open(lua_State *L) {
+    fut_home_new_type(L, CONFIG_TNAME, config_gc);
     fut_home_set_functions(L, functions);
 }

@@ -65,10 +65,7 @@ static const luaL_Reg functions[] = {
 
 void fut_submit_open(lua_State *L) {
     fut_home_set_functions(L, functions);
-    luaL_newmetatable(L, TNAME);
-    lua_pushcfunction(L, options_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    fut_home_new_type(L, TNAME, options_gc);
 }
 
 /* ---- submit ---- */

@@ -165,11 +165,10 @@ static const luaL_Reg metamethods[] = {
 
 void fut_watches_open(lua_State *L) {
     fut_home_set_functions(L, functions);
-    if (luaL_newmetatable(L, TNAME)) {
-        fut_home_set_functions(L, metamethods);
-        lua_newtable(L);
-        fut_home_set_functions(L, methods);
-        lua_setfield(L, -2, "__index");
-    }
+    luaL_newmetatable(L, TNAME);
+    fut_home_set_functions(L, metamethods);
+    lua_newtable(L);
+    fut_home_set_functions(L, methods);
+    lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }
