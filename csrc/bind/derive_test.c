@@ -1,32 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Derived futures when memory runs out: whatever allocation fails, in Lua or in the library,
  * each of them is settled in the end. */
-#include <lauxlib.h>
-#include <lualib.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/alloc.h"
 #include "base/err.h"
-
-int luaopen_futures_core(lua_State *L);
-
-static long lua_allocs_left; /* 0: no limit; 1: none is left */
-
-static void *scarce(void *context, void *block, size_t old, size_t size) {
-    (void)context;
-    if (size == 0) {
-        free(block);
-        return NULL;
-    }
-    if (lua_allocs_left > 0 && (!block || size > old)) {
-        if (lua_allocs_left == 1) return NULL;
-        lua_allocs_left--;
-    }
-    return realloc(block, size);
-}
+#include "bind/scarce.h"
 
 static const char prepare[] =
     "local futures = require 'futures'\n"
@@ -73,25 +49,17 @@ static void call(lua_State *L, const char *name, int argument, bool may_fail) {
     lua_pop(L, 1);
 }
 
-/* From the n-th allocation on all fail, in one of the two allocators. */
-static void limit(bool in_lua, long n) {
-    if (in_lua)
-        lua_allocs_left = n;
-    else
-        fut_alloc_fail_after(n);
-}
-
 /* The futures are made, or settled, while memory is short; then there is enough again. */
 static void run(lua_State *L, int way, bool in_lua, bool make) {
     enum { MOST = 100 };
     failures = 0;
     for (long n = 1; n < MOST; n++) {
-        if (make) limit(in_lua, n);
+        if (make) scarce_limit(in_lua, n);
         call(L, "make", way, make);
-        if (make) limit(in_lua, 0);
-        if (!make) limit(in_lua, n);
+        if (make) scarce_limit(in_lua, 0);
+        if (!make) scarce_limit(in_lua, n);
         call(L, "finish", 0, !make);
-        limit(in_lua, 0);
+        scarce_limit(in_lua, 0);
         call(L, "finish", 0, false);
         call(L, "check", 0, false);
     }
@@ -99,14 +67,7 @@ static void run(lua_State *L, int way, bool in_lua, bool make) {
 }
 
 int main(void) {
-    lua_State *L = lua_newstate(scarce, NULL);
-    FUT_ASSERT(L);
-    luaL_openlibs(L);
-    FUT_ASSERT(luaL_dostring(L, "package.path = 'lua/?.lua;lua/?/init.lua'") == LUA_OK);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, luaopen_futures_core);
-    lua_setfield(L, -2, "futures.core");
-    lua_settop(L, 0);
+    lua_State *L = scarce_state();
     if (luaL_dostring(L, prepare) != LUA_OK) fprintf(stderr, "%s\n", lua_tostring(L, -1));
     FUT_ASSERT(lua_istable(L, 1));
     for (int way = 1; way <= 8; way++) {

@@ -2,35 +2,12 @@
 /* The library when memory runs out: from the n-th allocation on all fail, for every n until a
  * call needs no more, in Lua's allocator and in the library's, the workers included. The call
  * then says so or does its work; nothing hangs, and the next call finds a sound pool. */
-#include <lauxlib.h>
-#include <lualib.h>
-#include <stdbool.h>
-#include <stdlib.h>
-
-#include "base/alloc.h"
-#include "base/test.h"
-
-int luaopen_futures_core(lua_State *L);
-
-static long lua_allocs_left; /* 0: no limit; 1: none is left */
-
-static void *scarce(void *context, void *block, size_t old, size_t size) {
-    (void)context;
-    if (size == 0) {
-        free(block);
-        return NULL;
-    }
-    if (lua_allocs_left > 0 && (!block || size > old)) {
-        if (lua_allocs_left == 1) return NULL;
-        lua_allocs_left--;
-    }
-    return realloc(block, size);
-}
+#include "bind/scarce.h"
 
 /* ways: what may fail. Each gets a pool and gives futures to be waited for, or nothing. */
 static const char script[] =
     "local futures = require 'futures'\n"
-    "local M = { pool = {}, new = {} }\n"
+    "local M = {}\n"
     "local function id(...) return ... end\n"
     "function answer() return 42 end\n"
     "M.ways = {\n"
@@ -119,34 +96,9 @@ static const char script[] =
     "function M.close() M.ex:shutdown() M.ex, M.fs = nil, nil end\n"
     "return M\n";
 
-static lua_State *open_state(void) {
-    lua_State *L = lua_newstate(scarce, NULL);
-    CHECK(L);
-    luaL_openlibs(L);
-    CHECK(luaL_dostring(L, "package.path = 'lua/?.lua;lua/?/init.lua'") == LUA_OK);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, luaopen_futures_core);
-    lua_setfield(L, -2, "futures.core");
-    lua_settop(L, 0);
-    return L;
-}
-
 static bool load_script(lua_State *L) {
     lua_settop(L, 0);
     return luaL_dostring(L, script) == LUA_OK && lua_istable(L, 1);
-}
-
-/* From the n-th allocation on all fail, in one of the two allocators. */
-static void limit(bool in_lua, long n) {
-    lua_allocs_left = in_lua ? n : 0;
-    fut_alloc_fail_after(in_lua ? 0 : n);
-}
-
-static bool none_left(bool in_lua) {
-    if (in_lua) return lua_allocs_left == 1;
-    void *block = fut_alloc(1);
-    fut_free(block);
-    return !block;
 }
 
 /* M.name(argument): true, or false and its error is on top. */
@@ -166,10 +118,10 @@ static void must(lua_State *L, const char *name, const char *argument) {
 static void run(lua_State *L, const char *class, const char *way, bool in_lua) {
     enum { MOST = 2000 };
     for (long n = 1; n < MOST; n++) {
-        limit(in_lua, n);
+        scarce_limit(in_lua, n);
         bool passed = call(L, "try", way);
-        bool enough = passed && !none_left(in_lua);
-        limit(in_lua, 0);
+        bool enough = passed && !scarce_reached(in_lua);
+        scarce_limit(in_lua, 0);
         if (!passed) {
             lua_getfield(L, 1, "expect");
             lua_insert(L, -2);
@@ -185,7 +137,7 @@ static void run(lua_State *L, const char *class, const char *way, bool in_lua) {
 }
 
 static void run_all(const char *class, const char *const *ways, bool in_lua) {
-    lua_State *L = open_state();
+    lua_State *L = scarce_state();
     CHECK(load_script(L));
     must(L, "open", class);
     for (; *ways; ways++) {
@@ -204,10 +156,10 @@ static const char *const ways[] = {
 static void opening(bool in_lua) {
     bool enough = false;
     for (long n = 1; !enough; n += 1 + n / 64) { /* what is loaded takes many, all alike */
-        lua_State *L = open_state();
-        limit(in_lua, n);
-        enough = load_script(L) && !none_left(in_lua);
-        limit(in_lua, 0);
+        lua_State *L = scarce_state();
+        scarce_limit(in_lua, n);
+        enough = load_script(L) && !scarce_reached(in_lua);
+        scarce_limit(in_lua, 0);
         CHECK(load_script(L));
         must(L, "open", "ThreadPoolExecutor");
         for (const char *const *way = ways; *way; way++) must(L, "try", *way);
