@@ -143,8 +143,7 @@ static int derive_watch(lua_State *L) {
 
 static int derive_outcome(lua_State *L) {
     bool failed;
-    fut_future_check(L, 1);
-    int n = fut_future_push_outcome(L, 1, &failed);
+    int n = fut_future_push_outcome(L, 1, fut_future_check(L, 1), &failed);
     luaL_checkstack(L, 1, "too many results");
     lua_pushboolean(L, !failed);
     lua_insert(L, -n - 1);

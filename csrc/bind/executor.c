@@ -13,8 +13,8 @@
 #include "vm/handle.h"
 
 struct fut_executor *fut_executor_check(lua_State *L, int arg) {
-    if (!fut_home_is(L, arg, FUT_UP_EXECUTOR)) luaL_checkudata(L, arg, FUT_EXECUTOR_TNAME);
-    struct fut_executor_handle *h = lua_touserdata(L, arg);
+    struct fut_executor_handle *h = fut_home_test(L, arg, FUT_UP_EXECUTOR);
+    if (!h) h = luaL_checkudata(L, arg, FUT_EXECUTOR_TNAME);
     luaL_argcheck(L, h->executor, arg, "executor was never opened");
     return h->executor;
 }

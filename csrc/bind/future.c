@@ -42,8 +42,9 @@ static void end_forked(struct fut_future *f) {
 }
 
 struct fut_future *fut_future_test(lua_State *L, int index) {
-    if (!fut_home_is(L, index, FUT_UP_FUTURE)) return NULL;
-    struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
+    struct fut_future_handle *h = fut_home_test(L, index, FUT_UP_FUTURE);
+    if (!h) return NULL;
+    struct fut_future *f = h->future;
     if (f && fut_native_forked(f)) end_forked(f);
     return f;
 }
@@ -102,19 +103,23 @@ struct fut_route fut_future_route(const struct fut_future *f) {
     return (struct fut_route){.home = true, .process = is_process(f)};
 }
 
-static int decode(lua_State *L, struct fut_future *f) {
+/* Scalars are kept nowhere: to decode them again gives the same. -1: it is not only them. */
+static int push_plain(lua_State *L, struct fut_future *f) {
     struct fut_decoder d;
     int n;
+    fut_decoder_init(&d, &f->outcome.payload, fut_future_route(f));
+    return fut_decoder_plain(&d) && fut_decoder_sequence(&d, L, &n) == FUT_OK ? n : -1;
+}
+
+static int decode(lua_State *L) {
+    struct fut_future *f = lua_touserdata(L, 1);
+    struct fut_decoder d;
+    int n;
+    lua_settop(L, 0);
     fut_decoder_init(&d, &f->outcome.payload, fut_future_route(f));
     if (fut_decoder_sequence(&d, L, &n) != FUT_OK)
         return fut_error_raise(L, "TransferError", "cannot decode the outcome: %s", d.message);
     return n;
-}
-
-static int decode_protected(lua_State *L) {
-    struct fut_future *f = lua_touserdata(L, 1);
-    lua_settop(L, 0);
-    return decode(L, f);
 }
 
 /* Rebuilding may run other code: modules are required, __persist closures called. Their error
@@ -122,7 +127,7 @@ static int decode_protected(lua_State *L) {
 static int push_rebuilt(lua_State *L, int index, struct fut_future *f, bool *failed) {
     int top = lua_gettop(L);
     bool raising = fut_stop_raising();
-    lua_pushcfunction(L, decode_protected);
+    lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, f);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
     if (fut_stop_caught(raising)) return fut_stop_raise(L);
@@ -148,9 +153,8 @@ static int push_failure(lua_State *L, int index, struct fut_future *f, bool *fai
     return push_kept(L, index, failed);
 }
 
-int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
+int fut_future_push_outcome(lua_State *L, int index, struct fut_future *f, bool *failed) {
     index = lua_absindex(L, index);
-    struct fut_future *f = fut_future_check(L, index);
     if (fut_future_state(f) == FUT_CANCELLED) {
         *failed = true;
         fut_error_push(L, "CancelledError", "the future was cancelled");
@@ -158,12 +162,12 @@ int fut_future_push_outcome(lua_State *L, int index, bool *failed) {
     }
     const struct fut_outcome *o = &f->outcome;
     *failed = fut_outcome_is_error(o);
-    int n = push_kept(L, index, failed);
+    int n = push_plain(L, f);
+    if (n < 0) n = push_kept(L, index, failed);
     if (n >= 0) return n;
     bool has_payload =
         o->kind == FUT_OUTCOME_VALUES || o->kind == FUT_OUTCOME_ERROR || o->payload.len > 0;
     if (!has_payload) return push_failure(L, index, f, failed);
-    if (fut_payload_plain(&o->payload)) return decode(L, f); /* again gives the same values */
     return push_rebuilt(L, index, f, failed);
 }
 
@@ -175,13 +179,17 @@ static bool is_done(void *arg) {
     return true;
 }
 
+/* Its callbacks are due, if it has some. */
+static bool is_over(lua_State *L, struct fut_future *f) {
+    if (!fut_future_done(f)) return false;
+    fut_future_sync(f);
+    fut_home_safe_point(fut_home_of(L), L);
+    return true;
+}
+
 static enum fut_wait wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *what) {
+    if (is_over(L, f)) return FUT_WAIT_READY;
     struct fut_home *home = fut_home_of(L);
-    if (fut_future_done(f)) {
-        fut_future_sync(f); /* its callbacks are due, if it has some */
-        fut_home_safe_point(home, L);
-        return FUT_WAIT_READY;
-    }
     struct fut_task *t = fut_task_of(f);
     if (t && fut_executor_forked(t->executor)) /* nobody would ever settle it here */
         fut_error_raise(L, "Error", "%s", fut_err_text(FUT_EFORKED));
@@ -227,10 +235,10 @@ static void push_timeout(lua_State *L) {
     fut_error_push(L, "TimeoutError", "1 (of 1) futures unfinished");
 }
 
-/* Waits for the future at 1 as argument 2 of the method `name` says. */
-static enum fut_wait wait_as_told(lua_State *L, const char *name) {
-    struct fut_future *f = fut_future_check(L, 1);
+/* Waits for f, the future at 1, as argument 2 of the method `name` says. */
+static enum fut_wait wait_as_told(lua_State *L, struct fut_future *f, const char *name) {
     fut_time deadline = fut_check_timeout(L, 2, 1, name);
+    if (is_over(L, f)) return FUT_WAIT_READY;
     if (deadline == FUT_NEVER && fut_derive_never_ends(L, 1))
         return fut_derive_refuse_wait(fut_home_of(L));
     struct fut_waiting what;
@@ -241,8 +249,8 @@ static enum fut_wait wait_as_told(lua_State *L, const char *name) {
 }
 
 /* The same, but raises when the future is not done. */
-static void wait_or_raise(lua_State *L, const char *name) {
-    enum fut_wait end = wait_as_told(L, name);
+static void wait_or_raise(lua_State *L, struct fut_future *f, const char *name) {
+    enum fut_wait end = wait_as_told(L, f, name);
     if (end == FUT_WAIT_READY) return;
     if (end == FUT_WAIT_NEVER) fut_home_raise(fut_home_of(L), L, end);
     push_timeout(L);
@@ -253,16 +261,17 @@ static void wait_or_raise(lua_State *L, const char *name) {
 
 static int future_result(lua_State *L) {
     bool failed;
-    wait_or_raise(L, "result");
-    int n = fut_future_push_outcome(L, 1, &failed);
+    struct fut_future *f = fut_future_check(L, 1);
+    wait_or_raise(L, f, "result");
+    int n = fut_future_push_outcome(L, 1, f, &failed);
     return failed ? lua_error(L) : n;
 }
 
 static int future_exception(lua_State *L) {
     bool failed;
-    wait_or_raise(L, "exception");
     struct fut_future *f = fut_future_check(L, 1);
-    int n = fut_future_push_outcome(L, 1, &failed);
+    wait_or_raise(L, f, "exception");
+    int n = fut_future_push_outcome(L, 1, f, &failed);
     if (failed && fut_future_state(f) == FUT_CANCELLED) return lua_error(L);
     if (failed) return 1;
     lua_pop(L, n);
@@ -273,9 +282,10 @@ static int future_exception(lua_State *L) {
 static int future_outcome(lua_State *L) {
     bool failed = true;
     int n = 1;
-    enum fut_wait end = wait_as_told(L, "outcome");
+    struct fut_future *f = fut_future_check(L, 1);
+    enum fut_wait end = wait_as_told(L, f, "outcome");
     if (end == FUT_WAIT_READY)
-        n = fut_future_push_outcome(L, 1, &failed);
+        n = fut_future_push_outcome(L, 1, f, &failed);
     else if (end == FUT_WAIT_NEVER)
         fut_home_push_never(fut_home_of(L), L);
     else
@@ -419,8 +429,8 @@ static int future_tostring(lua_State *L) {
 }
 
 static int future_gc(lua_State *L) {
-    if (!fut_home_is(L, 1, FUT_UP_FUTURE)) luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
-    struct fut_future_handle *h = lua_touserdata(L, 1);
+    struct fut_future_handle *h = fut_home_test(L, 1, FUT_UP_FUTURE);
+    if (!h) h = luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
     if (!h->future || (!fut_task_of(h->future) && fut_bare_gc(L))) return 0;
     fut_future_drop(h->future);
     h->future = NULL;

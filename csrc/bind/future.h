@@ -33,10 +33,10 @@ struct fut_future *fut_future_check(lua_State *L, int arg);
  * upvalues. */
 struct fut_future *fut_future_test(lua_State *L, int index);
 
-/* fut_future_push_outcome(L, index, failed): pushes the values of the done future whose handle
- * is at index, or its error value (a CancelledError for a cancelled one), and tells which. How
- * many. */
-int fut_future_push_outcome(lua_State *L, int index, bool *failed);
+/* fut_future_push_outcome(L, index, f, failed): pushes the values of the done future f, whose
+ * handle is at index, or its error value (a CancelledError for a cancelled one), and tells
+ * which. How many. */
+int fut_future_push_outcome(lua_State *L, int index, struct fut_future *f, bool *failed);
 
 /* fut_future_route(f): the way that the outcome of f has come. */
 struct fut_route fut_future_route(const struct fut_future *f);

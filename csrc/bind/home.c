@@ -151,11 +151,12 @@ void fut_home_set_functions(lua_State *L, const luaL_Reg *functions) {
     luaL_setfuncs(L, functions, FUT_UP_EXECUTOR);
 }
 
-bool fut_home_is(lua_State *L, int index, int metatable) {
-    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return false;
-    bool is = lua_rawequal(L, -1, lua_upvalueindex(metatable));
+void *fut_home_test(lua_State *L, int index, int metatable) {
+    void *p = lua_touserdata(L, index);
+    if (!p || !lua_getmetatable(L, index)) return NULL;
+    bool is = lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(metatable));
     lua_pop(L, 1);
-    return is;
+    return is ? p : NULL;
 }
 
 /* Warns of an error in a callback: "futures: error in callback: ...". */

@@ -59,9 +59,9 @@ void fut_home_set_functions(lua_State *L, const luaL_Reg *functions);
 /* fut_home_push_upvalue(L, which): pushes one of them, for closures that have more. */
 void fut_home_push_upvalue(lua_State *L, enum fut_upvalue which);
 
-/* fut_home_is(L, index, metatable): is the value at index a userdata with the metatable in that
- * upvalue? */
-bool fut_home_is(lua_State *L, int index, int metatable);
+/* fut_home_test(L, index, metatable): the userdata at index, which has the metatable in that
+ * upvalue, or NULL. */
+void *fut_home_test(lua_State *L, int index, int metatable);
 
 /* fut_home_check_open(home, L): raises when the state is being closed: what is made then is
  * never finalized, so nobody would stop it. */

@@ -152,7 +152,7 @@ static int map_install(lua_State *L) {
     m->broken = fut_future_state(f) == FUT_CANCELLED || f->outcome.kind != FUT_OUTCOME_VALUES;
     if (m->broken) {
         lua_settop(L, 2);
-        fut_future_push_outcome(L, 2, &failed);
+        fut_future_push_outcome(L, 2, f, &failed);
         lua_setiuservalue(L, 1, PROBLEM);
         return 0;
     }
@@ -209,7 +209,8 @@ static int careful_step(lua_State *L) {
 enum { UP_MAP = FUT_UP_EXECUTOR + 1, UP_CAREFUL };
 
 static int map_call(lua_State *L) {
-    struct map *m = fut_home_is(L, 1, UP_MAP) ? lua_touserdata(L, 1) : check_map(L);
+    struct map *m = fut_home_test(L, 1, UP_MAP);
+    if (!m) m = check_map(L);
     lua_settop(L, 1);
     if (m->busy) return fut_error_raise(L, "Error", "a step of this map is running already");
     if (m->reading && m->plain && !m->broken && m->index <= m->last) return push_item(L, m);

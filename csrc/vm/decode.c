@@ -97,6 +97,10 @@ enum fut_err fut_decoder_sequence(struct fut_decoder *d, lua_State *L, int *n) {
     return FUT_OK;
 }
 
+bool fut_decoder_plain(const struct fut_decoder *d) {
+    return d->at < d->end && !(*d->at & FUT_HEAD_COMPOUND); /* the number's lowest bits */
+}
+
 /* Passes n scalars; NULL when there is anything else. */
 static const unsigned char *skip_scalars(const unsigned char *at, const unsigned char *end,
                                          uint64_t n) {

@@ -46,6 +46,10 @@ static inline bool fut_decoder_done(const struct fut_decoder *d) {
     return d->at == d->end;
 }
 
+/* fut_decoder_plain(d): the next sequence says of itself that it holds only nil, booleans,
+ * numbers and strings. */
+bool fut_decoder_plain(const struct fut_decoder *d);
+
 /* fut_payload_plain(payload): the bytes hold only nil, booleans, numbers and strings, so that
  * decoding twice gives the same values twice. */
 bool fut_payload_plain(const struct fut_payload *payload);
