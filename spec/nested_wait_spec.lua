@@ -300,6 +300,27 @@ describe("A worker whose task waits", function()
         assert.is_true(waiter:result(LIMIT))
     end)
 
+    it("and is to end when it is called to run another leaves that to others", function()
+        local ex <close> = futures.ThreadPoolExecutor(2)
+        local go <close> = gate.new()
+        local slow = ex:submit(gate.passer(), go.token)
+        for i = 1, 20 do
+            local waiting = futures.Future()
+            local waiter = ex:submit(function()
+                waiting:set_result()
+                return slow:result()
+            end)
+            waiting:result(LIMIT)
+            futures.sleep(0.001) -- it sleeps by now, or else this round tests less
+            local cancelled = i % 2 == 0 and waiter:cancel(true)
+            local other = ex:submit(math.abs, -i)
+            assert.is_true(cancelled or waiter:cancel(true))
+            assert.equal(i, other:result(LIMIT))
+            futures.sleep(0.001)
+            assert.equal(i, ex:submit(math.abs, -i):result(LIMIT))
+        end
+    end)
+
     it("has a spare one run what refers to futures: it could wait for what is below", function()
         local ex <close> = futures.ThreadPoolExecutor(2)
         local go <close> = gate.new()

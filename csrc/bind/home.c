@@ -263,9 +263,9 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
                                    bool (*ready)(void *arg), void *arg,
                                    struct fut_waiting *what) {
     struct fut_executor *ex = fut_executor_current();
-    for (bool again = true; again;) {
-        if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
-        if (fut_now() >= what->deadline) return FUT_WAIT_TIMEOUT;
+    if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
+    if (fut_now() >= what->deadline) return FUT_WAIT_TIMEOUT;
+    for (;;) { /* what ends the wait is seen before `again` is promised, not after it */
         what->parker = &home->parker;
         what->may_stack = !home->in_callback && fut_lua_worker_can_nest(L);
         enum fut_help help = ex->ops->wait_begin(ex, what);
@@ -276,11 +276,11 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
             return FUT_WAIT_NEVER;
         }
         enum fut_wait end = fut_home_sleep(home, what->deadline);
-        again = end == FUT_WAIT_READY && !ready(arg) && fut_waiter_queued(&home->inbox) == 0;
+        bool again = end == FUT_WAIT_READY && !is_interrupted(home) && !ready(arg) &&
+                     fut_waiter_queued(&home->inbox) == 0;
         ex->ops->wait_end(ex, again);
-        if (end != FUT_WAIT_READY) return end;
+        if (!again) return end;
     }
-    return FUT_WAIT_READY;
 }
 
 enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),

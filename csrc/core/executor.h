@@ -78,7 +78,8 @@ struct fut_executor_ops {
     /* wait_begin(ex, wait): for a worker's thread of ex whose task is about to sleep. Runs a
      * queued task on top of it, BLOCKING as long as that takes, or counts the thread as
      * waiting, so that others run in its place. wait_end: the thread goes on; `again`: straight
-     * into the next wait_begin. NULL where workers are processes. */
+     * into the next wait_begin, whatever happens: it may have been woken to run a task there.
+     * NULL where workers are processes. */
     enum fut_help (*wait_begin)(struct fut_executor *ex, struct fut_waiting *wait);
     void (*wait_end)(struct fut_executor *ex, bool again);
 
