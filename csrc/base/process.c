@@ -44,10 +44,10 @@ void fut_process_close_from(int first, int except) {
     close_one_by_one(first, except);
 }
 
-static unsigned forks;
+unsigned fut_process_forks_seen;
 
 static void count_fork(void) {
-    forks++;
+    fut_process_forks_seen++;
 } /* in the child, which has one thread */
 
 static void watch_forks(void) {
@@ -57,7 +57,7 @@ static void watch_forks(void) {
 unsigned fut_process_forks(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
-    return forks;
+    return fut_process_forks_seen;
 }
 
 void fut_process_reset_signals(void) {

@@ -12,6 +12,10 @@ void fut_process_close_from(int first, int except);
  * another process. A load, not a system call as getpid is. */
 unsigned fut_process_forks(void);
 
+/* What it counts, for hot paths: read it where something was made by somebody who has called
+ * fut_process_forks. Written only in a new child, which has one thread. */
+extern unsigned fut_process_forks_seen;
+
 /* fut_process_reset_signals(): default handlers for all signals, none blocked; but SIGINT is
  * ignored at every moment, before and after: Ctrl-C is for the program. */
 void fut_process_reset_signals(void);

@@ -2,6 +2,7 @@
 #include "bind/callback.h"
 
 #include "bind/bare.h"
+#include "bind/orphan.h"
 
 /* The registry key of the table that anchors callbacks: address -> userdata, or false while the
  * handle of the future keeps it. So there is an entry when it is to be anchored later, which
@@ -94,6 +95,12 @@ int fut_callback_run(lua_State *L) {
     else if (lua_pcall(L, c->n - 1, 0, 0) != LUA_OK)
         c->failed(L, index);
     return 0;
+}
+
+void fut_callback_look(struct fut_home *home) {
+    if (!fut_orphan_due(&home->forks)) return;
+    for (struct fut_callback *c = home->callbacks; c; c = c->next)
+        fut_orphan_look(c->watch.future);
 }
 
 void fut_callback_drop_all(struct fut_home *home) {

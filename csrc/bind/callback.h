@@ -52,6 +52,10 @@ struct fut_callback_call {
 };
 int fut_callback_run(lua_State *L);
 
+/* fut_callback_look(home): for whoever is about to wait for callbacks: after a fork, ends the
+ * orphans (bind/orphan.h) that callbacks wait for. */
+void fut_callback_look(struct fut_home *home);
+
 /* fut_callback_drop_all(home): none will be called any more. */
 void fut_callback_drop_all(struct fut_home *home);
 

@@ -8,6 +8,7 @@
 #include "bind/derive.h"
 #include "bind/error.h"
 #include "bind/home.h"
+#include "bind/orphan.h"
 #include "core/native.h"
 #include "core/task.h"
 #include "core/waiter.h"
@@ -25,27 +26,11 @@ struct fut_future_handle *fut_future_handle_new(lua_State *L) {
     return h;
 }
 
-/* Of a parent of this process, whose module does not complete it here. */
-static void end_forked(struct fut_future *f) {
-    struct fut_native *n = fut_native_of(f);
-    if (fut_future_done(f)) return;
-    struct fut_outcome o = {0};
-    struct fut_result result = {.failed = true};
-    if (n->class->forked) result.object = n->class->forked(n->context);
-    if (result.object) {
-        fut_foreign_outcome(&o, &result);
-        fut_future_settle(f, &o);
-        fut_outcome_deinit(&o);
-    } else {
-        fut_future_withdraw(f);
-    }
-}
-
 struct fut_future *fut_future_test(lua_State *L, int index) {
     struct fut_future_handle *h = fut_home_test(L, index, FUT_UP_FUTURE);
     if (!h) return NULL;
     struct fut_future *f = h->future;
-    if (f && fut_native_forked(f)) end_forked(f);
+    if (f) fut_orphan_look(f);
     return f;
 }
 
@@ -190,9 +175,6 @@ static bool is_over(lua_State *L, struct fut_future *f) {
 static enum fut_wait wait_for(lua_State *L, struct fut_future *f, struct fut_waiting *what) {
     if (is_over(L, f)) return FUT_WAIT_READY;
     struct fut_home *home = fut_home_of(L);
-    struct fut_task *t = fut_task_of(f);
-    if (t && fut_executor_forked(t->executor)) /* nobody would ever settle it here */
-        fut_error_raise(L, "Error", "%s", fut_err_text(FUT_EFORKED));
     struct fut_waiter waiter;
     struct fut_watch watch; /* on the C stack: nothing below raises while it is on a list */
     fut_waiter_init(&waiter, &home->parker);

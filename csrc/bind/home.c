@@ -119,6 +119,7 @@ struct fut_home *fut_home_open(lua_State *L) {
     home->main = lua_tothread(L, -1);
     lua_pop(L, 1);
     fut_interrupt_open(L);
+    home->forks = fut_process_forks();
     fut_parker_init(&home->parker);
     fut_waiter_init(&home->inbox, &home->parker);
     lua_setmetatable(L, -2);
@@ -286,8 +287,9 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
 enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
                             void *arg, struct fut_waiting *what) {
     struct fut_executor *ex = fut_executor_current();
-    bool in_task = ex && ex->ops->wait_begin;
+    bool in_task = ex && ex->ops->wait_begin && !fut_executor_forked(ex);
     home->interrupted = false;
+    fut_callback_look(home);
     for (;;) {
         bool interrupted = false;
         bool is_ready = ready(arg); /* first: the callbacks of what is ready are due now */

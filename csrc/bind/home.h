@@ -34,6 +34,7 @@ struct fut_home {
     char *why;        /* the last wait could never end, until it is raised; from fut_alloc */
     bool interrupted; /* a Ctrl-C has ended the last wait */
     struct fut_home_executor *executors;
+    unsigned forks; /* of this process, when orphans were looked for last */
 };
 
 /* The upvalues of every C function of the module: what a hot call would else look up by

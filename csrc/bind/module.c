@@ -10,6 +10,7 @@
 
 #include "base/cpu.h"
 #include "bind/bare.h"
+#include "bind/callback.h"
 #include "bind/capi.h"
 #include "bind/derive.h"
 #include "bind/error.h"
@@ -64,6 +65,7 @@ static int futures_poll(lua_State *L) {
     fut_time deadline = lua_isnoneornil(L, 1) ? 0 : fut_check_timeout(L, 1, 1, "poll");
     bool interrupted = false;
     int ran = 0;
+    fut_callback_look(home);
     if (!home->in_callback) {
         while (!has_due(&home->inbox) && !interrupted && fut_now() < deadline)
             interrupted = fut_home_sleep(home, deadline) == FUT_WAIT_INTERRUPTED;
@@ -79,6 +81,7 @@ static int futures_poll(lua_State *L) {
 static int futures_pollfd(lua_State *L) {
     struct fut_home *home = fut_home_of(L);
     fut_home_check_open(home, L);
+    fut_callback_look(home);
     if (!fut_event_is_open(&home->event)) {
         if (!fut_event_open(&home->event))
             return fut_error_raise(L, "Error", "cannot open a descriptor to poll: %s",

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "bind/error.h"
 #include "bind/future.h"
+#include "bind/orphan.h"
 
 #define TNAME "futures.Watches"
 
@@ -37,6 +38,7 @@ struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home) {
     ws->entries = ws->scan = NULL;
     ws->last = &ws->entries;
     ws->helps = false;
+    ws->forks = fut_process_forks();
     ws->pending = 0;
     fut_waiter_init(&ws->waiter, &home->parker);
     luaL_setmetatable(L, TNAME);
@@ -97,6 +99,9 @@ static struct fut_future *next_pending(void *arg, bool skip) {
 
 bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline) {
     struct fut_home *home = fut_home_of(L);
+    if (fut_orphan_due(&ws->forks))
+        for (struct fut_watches_entry *e = ws->entries; e; e = e->next)
+            fut_orphan_look(e->watch.future);
     if (fut_waiter_queued(&ws->waiter) >= wanted) {
         fut_home_safe_point(home, L);
         return true;

@@ -21,6 +21,7 @@ struct fut_watches {
     struct fut_watches_entry *scan;    /* none before it is of a pending future; or NULL */
     size_t pending;                    /* their number */
     bool helps;                        /* one is of a task: see core/waiting.h */
+    unsigned forks;                    /* see bind/orphan.h */
 };
 
 /* fut_watches_new(L, home): pushes one without any watch. */

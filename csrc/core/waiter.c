@@ -149,9 +149,8 @@ void fut_future_sync(struct fut_future *f) {
     fut_unlock(lock);
 }
 
-void fut_waiter_report_all(struct fut_future *f, unsigned state) {
-    struct fut_lock *lock = lock_of(f);
-    fut_lock(lock);
+/* Under the lock of f. */
+static void report(struct fut_future *f, unsigned state) {
     /* release: the outcome is visible to those who see the state */
     atomic_store_explicit(&f->state, state, memory_order_release);
     struct fut_watch *oldest = NULL;
@@ -165,7 +164,27 @@ void fut_waiter_report_all(struct fut_future *f, unsigned state) {
         oldest = watch->next;
         enqueue(watch->waiter, watch);
     }
+}
+
+void fut_waiter_report_all(struct fut_future *f, unsigned state) {
+    struct fut_lock *lock = lock_of(f);
+    fut_lock(lock);
+    report(f, state);
     fut_unlock(lock);
+}
+
+bool fut_future_settle_orphan(struct fut_future *f, struct fut_outcome *outcome) {
+    struct fut_lock *lock = lock_of(f);
+    fut_lock(lock); /* others here may do the same: nobody else can be in the middle of it */
+    bool ends = !fut_future_done(f);
+    if (ends) {
+        f->done_at = fut_now();
+        f->outcome = (struct fut_outcome){0}; /* half of one may be there */
+        if (outcome) fut_outcome_move(&f->outcome, outcome);
+        report(f, (outcome ? FUT_FINISHED : FUT_CANCELLED) | FUT_WATCHED);
+    }
+    fut_unlock(lock);
+    return ends;
 }
 
 void fut_watch_stop(struct fut_watch *watch) {

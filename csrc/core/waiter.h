@@ -82,4 +82,9 @@ void fut_waiter_report_all(struct fut_future *f, unsigned state);
  * queue. */
 void fut_future_sync(struct fut_future *f);
 
+/* fut_future_settle_orphan(f, outcome): ends a future that only a parent of this process, by
+ * somebody's fork, would have settled: finished, or cancelled for NULL. It may have been caught
+ * in the middle of that. False when it was done (outcome is untouched then). */
+bool fut_future_settle_orphan(struct fut_future *f, struct fut_outcome *outcome);
+
 #endif
