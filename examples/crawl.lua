@@ -2,13 +2,15 @@
 -- A link checker: follows the links of one host, level by level, each level all at once, and
 -- says which links are broken, and where they are.
 --
---     lua5.4 examples/crawl.lua [--depth N] [-j AT_ONCE] [URL]       without: the demo server
+--     lua5.4 examples/crawl.lua [--depth N] [-j AT_ONCE] [URL]      without: the demo server
+--
+--     --depth N       follow links so many levels down (4)
+--     -j AT_ONCE      so many requests at once (16)
 package.path = (arg[0]:match("^.*/") or "./") .. "lib/?.lua;" .. package.path
 local cli, links = require "cli", require "links"
 local futures, fetch = require "futures", require "futures.fetch"
 
-local options, words, _ <close> = cli.start("crawl.lua [--depth N] [-j AT_ONCE] [URL]",
-    { depth = 4, j = 16 }, { "/site/1" })
+local options, words, _ <close> = cli.start({ depth = 4, j = 16 }, { "/site/1" })
 local start = words[1]
 local host = start:match("^%a+://[^/?]+")
 local found_on = { [start] = "the command line" } -- every address that was seen, and where

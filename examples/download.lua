@@ -3,13 +3,15 @@
 --
 --     lua5.4 examples/download.lua [-j AT_ONCE] [--piece BYTES] [URL [FILE]]
 --
--- Without a URL it is 50 MB of the demo server, into a file that is removed.
+--     -j AT_ONCE      so many pieces at once (8)
+--     --piece BYTES   how large a piece is (4194304)
+--
+-- Without a FILE it is called as the URL ends. Without a URL it is 50 MB of the demo server,
+-- into a file that is removed.
 package.path = (arg[0]:match("^.*/") or "./") .. "lib/?.lua;" .. package.path
 local cli, futures, fetch = require "cli", require "futures", require "futures.fetch"
 
-local options, words, _ <close> = cli.start(
-    "download.lua [-j AT_ONCE] [--piece BYTES] [URL [FILE]]",
-    { j = 8, piece = 4 << 20 }, { "/bytes/50000000" })
+local options, words, _ <close> = cli.start({ j = 8, piece = 4 << 20 }, { "/bytes/50000000" })
 local url = words[1]
 local path = words[2] or words.demo and os.tmpname() or url:match("[^/?]+$") or "index.html"
 

@@ -1,13 +1,20 @@
 -- SPDX-License-Identifier: MIT
--- Fetches many URLs at once, on one thread, and says how each one went. Without any it visits
--- the demo server.
+-- Fetches many URLs at once, on one thread, and says how each one went. It fails when one did.
+--
+--     lua5.4 examples/fetch.lua [OPTION ...] [URL ...]      without any: the demo server
+--
+--     -j AT_ONCE      so many requests at once (50)
+--     -t SECONDS      for each request (10)
+--     --retries N     after a failure that may pass it is sent again so often (0)
+--     --output DIR    each body goes to a file in this folder, which is made
+--     --json          a line of JSON for each URL
+--     -i FILE         URLs from a file, one a line; what follows a # does not count
+--     -               the same from standard input
 package.path = (arg[0]:match("^.*/") or "./") .. "lib/?.lua;" .. package.path
 local cli, futures, fetch = require "cli", require "futures", require "futures.fetch"
 
-local usage = "fetch.lua [-j AT_ONCE] [-t SECONDS] [--retries N] [--output DIR] [--json] "
-    .. "[-i FILE] [URL ...] [-]"
-local options, urls, _ <close> = cli.start(usage,
-    { j = 50, t = 10, retries = 0, output = "", json = false },
+local options, urls, _ <close> = cli.start(
+    { j = 50, t = 10.0, retries = 0, output = "", json = false },
     { "/json", "/bytes/100000", "/delay/100", "/delay/300", "/redirect/3", "/echo" })
 
 local done, failed, bytes = 0, 0, 0

@@ -2,13 +2,13 @@
 -- Two stages: one thread fetches pages, and as they come, processes parse them. Pages are held
 -- to 16 at a time, however long the list is.
 --
---     lua5.4 examples/fetch_parse.lua [URL ...]                  without: the demo server
+--     lua5.4 examples/fetch_parse.lua [URL ...]      without any: the demo server
 package.path = (arg[0]:match("^.*/") or "./") .. "lib/?.lua;" .. package.path
 local cli, futures, fetch = require "cli", require "futures", require "futures.fetch"
 
 local paths = {}
 for page = 1, 31 do paths[page] = "/site/" .. page end
-local _, urls, _ <close> = cli.start("fetch_parse.lua [URL ...]", {}, paths)
+local _, urls, _ <close> = cli.start({}, paths)
 
 -- Runs in a worker process: what it gets and gives is copied.
 local function parse(url, text)

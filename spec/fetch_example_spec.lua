@@ -111,7 +111,7 @@ describe("The example fetch", function()
     it("writes bodies to a folder when told so", function()
         local dir = os.tmpname()
         os.remove(dir)
-        assert(lfs.mkdir(dir))
+        dir = dir .. "'s"
         local a, b = good.url .. "/bytes/5", good.url .. "/bytes/5?again"
         local result = run { "--output", dir, a, b, good.url .. "/status/404" }
         assert.equal(1, result.code, result.err)
@@ -147,15 +147,40 @@ describe("The example fetch", function()
         check.contains("\r\27[K", out)
     end)
 
-    it("explains itself", function()
-        for _, words in ipairs { "-x", "-j", "-j many", "-t x", "-i", "--what" } do
+    it("says what is wrong with its arguments", function()
+        local problems = {
+            ["-x"] = "unknown option -x",
+            ["--what"] = "unknown option --what",
+            ["-j"] = "-j: a value is missing",
+            ["-j many"] = "-j: integer from 1 expected, got 'many'",
+            ["-j 0"] = "-j: integer from 1 expected, got '0'",
+            ["-j 1.5"] = "-j: integer from 1 expected, got '1.5'",
+            ["--retries -1"] = "--retries: integer from 0 expected, got '-1'",
+            ["-t x"] = "-t: number above 0 expected, got 'x'",
+            ["-t 0"] = "-t: number above 0 expected, got '0'",
+            ["-i"] = "-i: a file name is missing",
+            ["-i /nowhere/list"] = "-i: /nowhere/list: No such file or directory",
+        }
+        for words, problem in pairs(problems) do
             local args = {}
             for word in words:gmatch("%S+") do
                 args[#args + 1] = word
             end
             local result = run(args)
             assert.equal(2, result.code)
+            assert.equal("", result.out)
             assert.matches("^usage: fetch.lua ", result.err)
+            check.contains(("\nfetch.lua: %s; --help says more\n"):format(problem), result.err)
+        end
+    end)
+
+    it("explains itself", function()
+        local result = run { "--help" }
+        assert.equal(0, result.code, result.err)
+        assert.equal("", result.err)
+        assert.matches("^Fetches many URLs at once", result.out)
+        for _, option in ipairs { "-j", "-t", "--retries", "--output", "--json", "-i", "-" } do
+            check.contains(("\n    %s "):format(option), result.out)
         end
     end)
 end)
@@ -219,6 +244,25 @@ describe("The example", function()
             assert.matches(("Page %d +%%d links  http"):format(page), result.out)
         end
         assert.matches("\n31 pages, 159 links, %d processes, [%d.]+ s\n$", result.out)
+    end)
+
+    it("fetch looks for the demo server beside itself, from wherever it is called", function()
+        local folder = lfs.currentdir() .. "/examples/"
+        local result = script.run(nil, {
+            path = folder .. "fetch.lua", before = "cd / && env -u FUTURES_BUILD",
+        })
+        if lfs.attributes("build/release/demo_server") then
+            assert.equal(0, result.code, result.err)
+            assert.matches("6 fetched, 0 failed", result.out)
+        else
+            check.contains(folder .. "../build/release/demo_server does not start", result.err)
+        end
+        result = script.run(nil, {
+            path = folder .. "fetch.lua", before = "FUTURES_BUILD=/nowhere",
+        })
+        assert.equal(2, result.code)
+        check.contains("/nowhere/demo_server does not start: './dev demo' builds it",
+            result.err)
     end)
 
     for _, name in ipairs { "fetch", "crawl", "download", "fetch_parse" } do

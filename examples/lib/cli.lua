@@ -5,8 +5,27 @@ local futures = require "futures"
 
 local cli = {}
 
-local function die(usage)
-    io.stderr:write("usage: ", usage, "\n")
+--- The folder of the program, with a slash at its end.
+cli.folder = arg[0]:match("^.*/") or "./"
+
+local program = arg[0]:match("[^/]*$")
+
+-- The comment at the top of the program, which says how it is used.
+local function header()
+    local lines = {}
+    for line in io.lines(arg[0]) do
+        local text = line:match("^%-%- ?(.*)$")
+        if not text then break end
+        lines[#lines + 1] = not text:find("^SPDX") and text or nil
+    end
+    return table.concat(lines, "\n")
+end
+
+-- The command line is wrong.
+local function die(reason, ...)
+    local usage = header():match("lua5%.4 examples/([^\n]*)")
+    io.stderr:write("usage: ", usage, "\n", program, ": ", reason:format(...),
+        "; --help says more\n")
     os.exit(2)
 end
 
@@ -15,31 +34,46 @@ local function add_lines(list, file)
     for line in file:lines() do
         list[#list + 1] = line:match("^%s*([^#%s]%S*)")
     end
+    list.listed = true
 end
 
--- The value of an option, read as its default is: a flag has none, a number must be one.
-local function value_of(default, word, usage)
-    if default == false then return true end
-    if default == nil or word == nil then die(usage) end
-    return type(default) == "number" and (tonumber(word) or die(usage)) or word
+-- The value of an option, read as its default is: an integer from 1 (from 0, if that is the
+-- default), a number above 0 or a text.
+local function value_of(option, default, word)
+    if not word then die("%s: a value is missing", option) end
+    local number = tonumber(word)
+    if math.type(default) == "integer" then
+        local least = math.min(default, 1)
+        number = number and math.tointeger(number)
+        return number and number >= least and number
+            or die("%s: integer from %d expected, got '%s'", option, least, word)
+    elseif math.type(default) == "float" then
+        return number and number > 0 and number
+            or die("%s: number above 0 expected, got '%s'", option, word)
+    end
+    return word
 end
 
 -- One word of `arg`, or two: gives how many. Sets an option or adds to the words.
-local function take(at, usage, defaults, options, words)
-    local name = arg[at]:match("^%-(%a)$") or arg[at]:match("^%-%-(%a+)$")
-    if name == "i" then
-        local file <close> = io.open(arg[at + 1] or die(usage)) or die(usage)
-        add_lines(words, file)
-        words.listed = true
-        return 2
-    elseif name then
-        options[name] = value_of(defaults[name], arg[at + 1], usage)
-        return defaults[name] == false and 1 or 2
-    elseif arg[at] == "-" then
+local function take(at, defaults, options, words)
+    local word, value = arg[at], arg[at + 1]
+    local name = word:match("^%-(%a)$") or word:match("^%-%-(%a+)$")
+    if word == "--help" then
+        print(header())
+        os.exit(true)
+    elseif word == "-" then
         add_lines(words, io.stdin)
-        words.listed = true
+    elseif word == "-i" then
+        local file <close>, problem = io.open(value or die("-i: a file name is missing"))
+        add_lines(words, file or die("-i: %s", problem))
+        return 2
+    elseif not word:find("^%-") then
+        words[#words + 1] = word
+    elseif not name or defaults[name] == nil then
+        die("unknown option %s", word)
     else
-        words[#words + 1] = arg[at]:find("^%-") and die(usage) or arg[at]
+        options[name] = defaults[name] == false or value_of(word, defaults[name], value)
+        return defaults[name] == false and 1 or 2
     end
     return 1
 end
@@ -49,26 +83,30 @@ end
 local function demo_server()
     local url = os.getenv("FUTURES_DEMO_URL")
     if url then return url end
-    local name, build = os.tmpname(), os.getenv("FUTURES_BUILD") or "build/release"
-    local command = ("exec '%s/demo_server' --until-stdin-closes >%s"):format(build, name)
-    local server = io.popen(command, "w")
-    for _ = 1, 200 do
+    local build = os.getenv("FUTURES_BUILD") or cli.folder .. "../build/release"
+    local path, name = build .. "/demo_server", os.tmpname()
+    local there = io.open(path)
+    if there then there:close() end
+    local server = there
+        and io.popen(("exec '%s' --until-stdin-closes >%s"):format(path, name), "w")
+    for _ = 1, there and 200 or 0 do
         futures.sleep(0.01)
         local file <close> = io.open(name)
         url = file:read("a"):match("^listening on (%S+)\n")
         if url then break end
     end
     os.remove(name)
-    return url or error("the demo server does not start; './dev demo' builds it", 0), server
+    return url or die("no URL is given, and %s does not start: './dev demo' builds it", path),
+        server
 end
 
 --- Reads `arg`: -x VALUE and --name VALUE for each key of `defaults` (false: a flag, without a
 --- value), -i FILE and - (standard input) for lists, all other words as they are. Without any
 --- they are `paths` on the demo server, and `words.demo` is true. Gives the options, the words,
---- and what to close.
-function cli.start(usage, defaults, paths)
+--- and what to close. `--help` prints the comment at the top of the program.
+function cli.start(defaults, paths)
     local options, words, at = setmetatable({}, { __index = defaults }), {}, 1
-    while arg[at] do at = at + take(at, usage, defaults, options, words) end
+    while arg[at] do at = at + take(at, defaults, options, words) end
     if #words > 0 or words.listed then return options, words, nil end
     local url, server = demo_server()
     words.demo = true
@@ -121,10 +159,13 @@ function cli.json(fields)
     return "{" .. table.concat(parts, ",") .. "}"
 end
 
---- A file name in `folder` for what comes from a URL; each URL has its own.
+--- A file name in `folder`, which is made, for what comes from a URL; each URL has its own.
 function cli.file_name(folder, url)
+    if not cli.names then
+        cli.names = {}
+        os.execute("mkdir -p -- '" .. folder:gsub("'", [['\'']]) .. "'")
+    end
     local name = url:gsub("^%a+://", ""):gsub("[^%w%.%-]+", "_"):gsub("^%.+", "_"):sub(-200)
-    cli.names = cli.names or {}
     local count = (cli.names[name] or 0) + 1
     cli.names[name] = count
     return folder .. "/" .. name .. (count > 1 and "~" .. count or "")
