@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/fault.h"
 
@@ -22,6 +24,23 @@ void *fut_alloc_aligned(size_t alignment, size_t size) {
 
 void *fut_realloc(void *block, size_t size) {
     return fut_fault_hit(&fault) ? NULL : realloc(block, size);
+}
+
+/* Of Linux 5.14; older headers do not name it, and older kernels refuse it. */
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23
+#endif
+
+void fut_alloc_touch(void *block, size_t size) {
+#ifdef __linux__
+    const uintptr_t page = 4096; /* or a multiple: then it is refused */
+    uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)block + size) & ~(page - 1);
+    if (to > from) madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+#else
+    (void)block;
+    (void)size;
+#endif
 }
 
 void fut_free(void *block) {

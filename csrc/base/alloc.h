@@ -19,6 +19,10 @@ void *fut_alloc_aligned(size_t alignment, size_t size);
 /* fut_realloc(block, size): like realloc; on NULL the old block lives on. */
 void *fut_realloc(void *block, size_t size);
 
+/* fut_alloc_touch(block, size): so many bytes there are about to be written: the system gives
+ * their pages at once, which costs it less than a fault for each. It may do nothing. */
+void fut_alloc_touch(void *block, size_t size);
+
 /* fut_free(block): takes back what the calls above gave; NULL is fine. */
 void fut_free(void *block);
 

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include "base/alloc.h"
+#include "base/err.h"
 
 enum { MIN_CAP = 256 };
 
@@ -15,8 +16,12 @@ bool fut_buf_grow(struct fut_buf *b, size_t extra) {
     size_t need = b->len + extra;
     size_t cap = b->cap + b->cap / 2;
     if (cap < need) cap = need;
-    if (cap < MIN_CAP) cap = MIN_CAP;
-    unsigned char *data = fut_realloc(b->data, cap);
+    return fut_buf_resize(b, cap < MIN_CAP ? MIN_CAP : cap);
+}
+
+bool fut_buf_resize(struct fut_buf *b, size_t cap) {
+    FUT_ASSERT(cap >= b->len);
+    unsigned char *data = fut_realloc(b->data, cap ? cap : 1);
     if (!data) return false;
     b->data = data;
     b->cap = cap;

@@ -23,6 +23,10 @@ void fut_buf_deinit(struct fut_buf *b);
  * unchanged then). Grows by half at least, so n appends cost O(n). */
 bool fut_buf_grow(struct fut_buf *b, size_t extra);
 
+/* fut_buf_resize(b, cap): room for exactly `cap` bytes, those that are there included (at least
+ * as many); false when memory is short (b is unchanged then). */
+bool fut_buf_resize(struct fut_buf *b, size_t cap);
+
 /* fut_buf_trim(b, keep): empties b, and gives its memory back when it holds more than
  * `keep`. */
 void fut_buf_trim(struct fut_buf *b, size_t keep);

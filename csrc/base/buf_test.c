@@ -52,6 +52,19 @@ static void growth_is_by_half(void) {
     fut_buf_deinit(&b);
 }
 
+static void resize_is_exact(void) {
+    struct fut_buf b = {0};
+    CHECK(fut_buf_resize(&b, 1000) && b.cap == 1000 && b.len == 0);
+    for (int i = 0; i < 1000; i++) CHECK(fut_buf_append(&b, "x", 1));
+    CHECK(b.cap == 1000);
+    b.len = 10;
+    CHECK(fut_buf_resize(&b, 10) && b.cap == 10 && memcmp(b.data, "xxxxxxxxxx", 10) == 0);
+    CHECK(fut_buf_append(&b, "y", 1) && b.data[10] == 'y');
+    fut_buf_deinit(&b);
+    CHECK(fut_buf_resize(&b, 0) && b.data);
+    fut_buf_deinit(&b);
+}
+
 static void short_memory_leaves_it_alone(void) {
     struct fut_buf b = {0};
     CHECK(fut_buf_append(&b, "abc", 3));
@@ -105,6 +118,7 @@ static const struct test_case cases[] = {
     {"appending nothing is no failure", nothing_is_no_failure},
     {"reserve does not count", reserve_does_not_count},
     {"growth is by half", growth_is_by_half},
+    {"resize is exact", resize_is_exact},
     {"short memory leaves a buffer alone", short_memory_leaves_it_alone},
     {"absurd sizes are refused", absurd_sizes},
     {"steal", steal},

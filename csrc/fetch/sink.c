@@ -34,6 +34,39 @@ enum fut_sink_result fut_sink_open_file(struct fut_sink *s, const char *path, ui
     return FUT_SINK_OK;
 }
 
+void fut_sink_expect(struct fut_sink *s, uint64_t total) {
+    s->expected = total;
+}
+
+/* Addresses are taken for an announced body in one piece, so it is not copied while it grows;
+ * more than AHEAD only as bytes come. Pages are taken for less: these cost memory. */
+enum { AHEAD = 4 << 20, PAGES_AHEAD = 256 << 10, PAGES_MIN = 16 << 10 };
+
+static bool make_room(struct fut_sink *s, size_t n) {
+    struct fut_buf *b = &s->memory;
+    if (b->cap - b->len >= n) return true;
+    if (s->expected <= b->len + n) return fut_buf_grow(b, n);
+    uint64_t cap = b->cap + n < AHEAD / 2 ? AHEAD : 2 * (b->cap + n);
+    return fut_buf_resize(b, (size_t)(cap < s->expected ? cap : s->expected));
+}
+
+static void touch(struct fut_sink *s, size_t n) {
+    struct fut_buf *b = &s->memory;
+    size_t from = s->touched > b->len ? s->touched : b->len, to = b->len + n;
+    if (to <= from) return;
+    if (s->expected > to) to += PAGES_AHEAD;
+    if (to > b->cap) to = b->cap;
+    if (to - from >= PAGES_MIN) fut_alloc_touch(b->data + from, to - from);
+    s->touched = to;
+}
+
+static enum fut_sink_result write_memory(struct fut_sink *s, const void *bytes, size_t n) {
+    if (!make_room(s, n)) return FUT_SINK_MEMORY;
+    touch(s, n);
+    fut_buf_append(&s->memory, bytes, n);
+    return FUT_SINK_OK;
+}
+
 static enum fut_sink_result write_file(int fd, const char *bytes, size_t n) {
     while (n > 0) {
         ssize_t written = write(fd, bytes, n);
@@ -48,17 +81,21 @@ static enum fut_sink_result write_file(int fd, const char *bytes, size_t n) {
 enum fut_sink_result fut_sink_write(struct fut_sink *s, const void *bytes, size_t n) {
     if (n > s->limit - s->received) return FUT_SINK_FULL;
     if (n == 0) return FUT_SINK_OK;
-    if (s->part_path) {
-        enum fut_sink_result result = write_file(s->fd, bytes, n);
-        if (result != FUT_SINK_OK) return result;
-    } else if (!fut_buf_append(&s->memory, bytes, n)) {
-        return FUT_SINK_MEMORY;
-    }
-    s->received += n;
-    return FUT_SINK_OK;
+    enum fut_sink_result result =
+        s->part_path ? write_file(s->fd, bytes, n) : write_memory(s, bytes, n);
+    if (result == FUT_SINK_OK) s->received += n;
+    return result;
+}
+
+static void trim(struct fut_buf *b) {
+    if (b->len == 0)
+        fut_buf_deinit(b);
+    else if (b->cap - b->len > b->len / 8 + 64)
+        fut_buf_resize(b, b->len);
 }
 
 enum fut_sink_result fut_sink_finish(struct fut_sink *s, const char *path) {
+    trim(&s->memory);
     if (!s->part_path) return FUT_SINK_OK;
     int fd = s->fd;
     s->fd = -1;

@@ -16,8 +16,10 @@ struct fut_sink {
     struct fut_buf memory;
     uint64_t received;
     uint64_t limit;
-    char *part_path; /* NULL: the bytes go into memory */
-    int fd;          /* meaningful while part_path is there */
+    uint64_t expected; /* bytes in all, where that is known; or 0 */
+    size_t touched;    /* bytes of `memory` whose pages are there */
+    char *part_path;   /* NULL: the bytes go into memory */
+    int fd;            /* meaningful while part_path is there */
 };
 
 enum fut_sink_result {
@@ -33,10 +35,15 @@ void fut_sink_open_memory(struct fut_sink *s, uint64_t limit);
 /* fut_sink_open_file(s, path, limit): makes `path.part`. */
 enum fut_sink_result fut_sink_open_file(struct fut_sink *s, const char *path, uint64_t limit);
 
+/* fut_sink_expect(s, total): so many bytes are announced. Memory is taken for them ahead, but
+ * not more than what a server may cost that announces much and sends little. */
+void fut_sink_expect(struct fut_sink *s, uint64_t total);
+
 /* fut_sink_write(s, bytes, n): after a result that is not OK the sink takes no more. */
 enum fut_sink_result fut_sink_write(struct fut_sink *s, const void *bytes, size_t n);
 
-/* fut_sink_finish(s, path): all is there; a file is renamed to `path`. */
+/* fut_sink_finish(s, path): all is there; a file is renamed to `path`; memory that was taken
+ * ahead in vain goes back. */
 enum fut_sink_result fut_sink_finish(struct fut_sink *s, const char *path);
 
 /* fut_sink_clear(s): closed again; an unfinished file is removed, memory is freed. */
