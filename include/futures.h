@@ -171,6 +171,10 @@ struct fut_api {
     /* interrupted(L): a Ctrl-C has ended the last blocking call in this state. For clean-up at
      * its end: the user does not want to wait. */
     bool (*interrupted)(struct lua_State *L);
+
+    /* future_watched(f): does somebody wait for it, or did? Who completes many at a time
+     * completes those that are watched last, and so wakes a waiter once. */
+    bool (*future_watched)(const struct fut_future *f);
 };
 
 /* fut_api_check(api): does it have all that this header has? For fut_api_get. */

@@ -79,6 +79,10 @@ static bool future_done(const struct fut_future *f) {
     return fut_future_done(f);
 }
 
+static bool future_watched(const struct fut_future *f) {
+    return (atomic_load_explicit(&f->state, memory_order_relaxed) & FUT_WATCHED) != 0;
+}
+
 static bool future_cancel(struct fut_future *f) {
     struct fut_native *n = fut_native_of(f);
     struct fut_task *t = fut_task_of(f);
@@ -186,6 +190,7 @@ static const struct fut_api api = {
     .values_free = fut_foreign_values_free,
     .submit = submit,
     .interrupted = interrupted,
+    .future_watched = future_watched,
 };
 
 void fut_capi_open(lua_State *L) {

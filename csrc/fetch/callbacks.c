@@ -12,8 +12,9 @@ enum { DISCARD_LIMIT = 256 * 1024 };
 
 static size_t on_header(char *line, size_t size, size_t count, void *context) {
     struct fut_transfer *t = context;
+    /* The clock is asked once for all lines, where the driver says that bytes have come. */
+    if (!t->exclusive || t->phase != FUT_PHASE_BODY) t->last_byte = fut_now();
     t->phase = FUT_PHASE_BODY;
-    t->last_byte = fut_now();
     if (size * count > 7 && memcmp(line, "HTTP/1.", 7) == 0) t->exclusive = true;
     switch (fut_head_feed(&t->head, line, size * count)) {
     case FUT_HEAD_OK:
@@ -51,12 +52,9 @@ static curl_off_t announced_length(struct fut_transfer *t) {
     return is_encoded ? -1 : announced;
 }
 
-static void tell_progress(struct fut_transfer *t, bool is_first) {
-    if (!t->progress) return;
-    if (is_first)
-        atomic_store_explicit(&t->progress->expected, (uint64_t)(announced_length(t) + 1),
-                              memory_order_relaxed);
-    atomic_store_explicit(&t->progress->received, t->sink.received, memory_order_relaxed);
+static void tell_progress(const struct fut_transfer *t) {
+    if (t->progress)
+        atomic_store_explicit(&t->progress->received, t->sink.received, memory_order_relaxed);
 }
 
 static void fail_size(struct fut_transfer *t) {
@@ -64,9 +62,18 @@ static void fail_size(struct fut_transfer *t) {
                     (unsigned long long)t->sink.limit);
 }
 
-static bool announces_too_much(struct fut_transfer *t) {
+/* At the first byte. False: it will be too much. */
+static bool look_ahead(struct fut_transfer *t) {
     curl_off_t announced = announced_length(t);
-    return announced > 0 && (uint64_t)announced > t->sink.limit;
+    if (announced > 0 && (uint64_t)announced > t->sink.limit) {
+        fail_size(t);
+        return false;
+    }
+    if (announced > 0) fut_sink_expect(&t->sink, (uint64_t)announced);
+    if (t->progress)
+        atomic_store_explicit(&t->progress->expected, (uint64_t)(announced + 1),
+                              memory_order_relaxed);
+    return true;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
@@ -80,13 +87,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
         t->discarded += n;
         return t->discarded > DISCARD_LIMIT ? 0 : n;
     }
-    if (is_first && announces_too_much(t)) {
-        fail_size(t);
-        return 0;
-    }
+    if (is_first && !look_ahead(t)) return 0;
     switch (fut_sink_write(&t->sink, bytes, n)) {
     case FUT_SINK_OK:
-        tell_progress(t, is_first);
+        tell_progress(t);
         return n;
     case FUT_SINK_FULL:
         fail_size(t);
@@ -102,10 +106,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
     return 0;
 }
 
-static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
-                                    struct curl_sockaddr *address) {
-    struct fut_transfer *t = context;
-    (void)purpose;
+curl_socket_t fut_callbacks_open_socket(struct fut_transfer *t,
+                                        const struct curl_sockaddr *address) {
     if (t->request->deny_private && !fut_address_is_public(&address->addr)) {
         t->denied = true;
         return CURL_SOCKET_BAD;
@@ -141,8 +143,6 @@ CURLcode fut_callbacks_apply(struct fut_transfer *t, CURL *easy) {
     note(&code, curl_easy_setopt(easy, CURLOPT_HEADERDATA, t));
     note(&code, curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
     note(&code, curl_easy_setopt(easy, CURLOPT_WRITEDATA, t));
-    note(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket));
-    note(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t));
     note(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected));
     note(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, t));
     return code;

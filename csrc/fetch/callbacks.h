@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What libcurl calls while an exchange runs: the bytes that come, the addresses that it picks.
+ * The sockets are those of whoever drives the transfer: he calls fut_callbacks_open_socket.
  * THREADS: the thread that drives the transfer. */
 #ifndef FUT_FETCH_CALLBACKS_H
 #define FUT_FETCH_CALLBACKS_H
@@ -8,6 +9,11 @@
 
 /* fut_callbacks_apply(t, easy): sets the callbacks of t. */
 CURLcode fut_callbacks_apply(struct fut_transfer *t, CURL *easy);
+
+/* fut_callbacks_open_socket(t, address): a socket for a connection of t; CURL_SOCKET_BAD: there
+ * is none, or t may not connect there. */
+curl_socket_t fut_callbacks_open_socket(struct fut_transfer *t,
+                                        const struct curl_sockaddr *address);
 
 /* fut_callbacks_sort_body(t): once the head is there, decides where the body goes: a redirect's
  * nowhere, a success to the output, anything else into memory. */

@@ -234,13 +234,12 @@ void fut_engine_count(struct fut_job *job, enum fut_ending ending) {
     if (!job->counted) {
         --*(job->started ? &s->stats.running : &s->stats.pending);
         job->counted = true;
-        job->ending = (int)ending;
+        job->ending = ending;
         ++*counter_of(s, ending);
         room = take_room(s);
-    } else if (ending == FUT_ENDING_CANCELLED && job->ending != (int)ending) {
-        --*counter_of(s, (enum fut_ending)job
-                             ->ending); /* the cancel came between its count and its future */
-        job->ending = (int)ending;
+    } else if (ending == FUT_ENDING_CANCELLED && job->ending != ending) {
+        --*counter_of(s, job->ending); /* the cancel came between its count and its future */
+        job->ending = ending;
         ++*counter_of(s, ending);
     }
     fut_unlock(&lock);

@@ -26,7 +26,9 @@ struct fut_wire {
 
 /* A socket that libcurl watches, by its number. */
 struct fut_socket {
-    struct fut_wire *wire; /* NULL: none */
+    struct fut_wire *wire; /* NULL: none, or a connection between two requests */
+    int watched;           /* for what, by the poller; 0: not */
+    bool opened;           /* by us, for a connection */
     struct fut_job *job;   /* whose bytes come here, when it is one job's alone; or NULL */
     int next_fd;           /* of the job's, or -1 */
 };
@@ -50,6 +52,8 @@ struct fut_engine {
     int socket_cap;
     struct fut_heap alarms;
     struct fut_session *list; /* sessions with a ready host; a count is held of each */
+    struct fut_job *over_first, **over_last; /* to be settled */
+    size_t over_count;
     size_t in_flight, max_in_flight;
     CURL **idle; /* easy handles, reset */
     size_t idle_count, idle_cap;
@@ -68,9 +72,6 @@ void fut_engine_end_work(void);
 
 /* fut_engine_started(job): counts it as running. */
 void fut_engine_started(struct fut_job *job);
-
-/* How a job ended, for the counts. */
-enum fut_ending { FUT_ENDING_COMPLETED, FUT_ENDING_FAILED, FUT_ENDING_CANCELLED };
 
 /* fut_engine_count(job, ending): before its future is settled. A job that was cancelled after
  * all is counted so. */
@@ -99,6 +100,8 @@ void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now);
 void fut_flight_landed(struct fut_engine *e, struct fut_job *job, CURLcode code);
 /* fut_flight_drop(e, job, now): its future was cancelled. */
 void fut_flight_drop(struct fut_engine *e, struct fut_job *job, fut_time now);
+/* fut_flight_settle(e): the futures of the jobs that are over. */
+void fut_flight_settle(struct fut_engine *e);
 
 /* ---- wire.c ---- */
 
@@ -110,8 +113,8 @@ void fut_wire_remove(struct fut_engine *e, struct fut_job *job);
 void fut_wire_event(struct fut_engine *e, const struct fut_poller_event *event, fut_time now);
 /* fut_wire_timeout(e, now): calls libcurl where it wants to be. */
 void fut_wire_timeout(struct fut_engine *e, fut_time now);
-/* fut_wire_landed(e): hands on what is done, to fut_flight_landed. */
-void fut_wire_landed(struct fut_engine *e);
+/* fut_wire_landed(e): hands on what is done, to fut_flight_landed; whether there was any. */
+bool fut_wire_landed(struct fut_engine *e);
 /* fut_wire_due(e): when fut_wire_timeout is to be called. */
 fut_time fut_wire_due(const struct fut_engine *e);
 /* fut_wire_easy(e): a handle that is new or reset; NULL: no memory. fut_wire_give_back(e,

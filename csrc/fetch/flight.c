@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A job from its start to its outcome. Every way ends in `end`, once. */
+/* A job from its start to its outcome. Every way ends in `end`, once, and then in `settle`. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +9,8 @@
 #include "fetch/schedule.h"
 
 /* ---- the end ---- */
+
+enum { OVER_MAX = 32 }; /* jobs that are over and not settled */
 
 static void release_transfer(struct fut_job *job) {
     if (!job->transfer) return;
@@ -20,18 +22,53 @@ static void release_transfer(struct fut_job *job) {
 /* `object`: what the future is settled with, or NULL: nothing, or not enough memory. */
 static void end(struct fut_engine *e, struct fut_job *job, void *object, bool failed,
                 bool cancelled) {
-    const struct fut_api *api = fut_engine_api();
-    struct fut_result result = {.failed = failed, .object = object};
     fut_alarms_set(&e->alarms, &job->alarm, FUT_NEVER);
     release_transfer(job);
-    fut_engine_count(job, cancelled           ? FUT_ENDING_CANCELLED
-                          : object && !failed ? FUT_ENDING_COMPLETED
-                                              : FUT_ENDING_FAILED);
-    bool settled = cancelled || (object ? api->future_complete(job->future, &result)
-                                        : api->future_fail_memory(job->future));
-    if (!settled) fut_engine_count(job, FUT_ENDING_CANCELLED);
+    job->object = object;
+    job->how = cancelled           ? FUT_ENDING_CANCELLED
+               : object && !failed ? FUT_ENDING_COMPLETED
+                                   : FUT_ENDING_FAILED;
     job->state = FUT_JOB_OVER;
+    job->next_over = NULL;
+    *e->over_last = job;
+    e->over_last = &job->next_over;
+    if (++e->over_count >= OVER_MAX) fut_flight_settle(e);
+}
+
+static void settle(struct fut_engine *e, struct fut_job *job) {
+    const struct fut_api *api = fut_engine_api();
+    struct fut_result result = {.failed = job->how == FUT_ENDING_FAILED, .object = job->object};
+    bool cancelled = job->how == FUT_ENDING_CANCELLED;
+    fut_engine_count(job, job->how);
+    bool settled = cancelled || (job->object ? api->future_complete(job->future, &result)
+                                             : api->future_fail_memory(job->future));
+    if (!settled) fut_engine_count(job, FUT_ENDING_CANCELLED);
     fut_engine_over(e, job);
+}
+
+/* Who waits for one of many finds the others done when it wakes up: so those that nobody waits
+ * for come first, and there is one wake-up where there might be one for each. */
+void fut_flight_settle(struct fut_engine *e) {
+    const struct fut_api *api = fut_engine_api();
+    struct fut_job *watched = NULL, **last = &watched;
+    struct fut_job *first = e->over_first;
+    e->over_first = NULL;
+    e->over_last = &e->over_first;
+    e->over_count = 0;
+    for (struct fut_job *job = first, *next; job; job = next) {
+        next = job->next_over;
+        if (api->future_watched(job->future)) {
+            *last = job;
+            last = &job->next_over;
+        } else {
+            settle(e, job);
+        }
+    }
+    *last = NULL;
+    for (struct fut_job *job = watched, *next; job; job = next) {
+        next = job->next_over;
+        settle(e, job);
+    }
 }
 
 static void end_with_response(struct fut_engine *e, struct fut_job *job) {
@@ -221,6 +258,7 @@ static void on_timer(struct fut_engine *e, struct fut_alarm *timer, fut_time now
 
 void fut_flight_admit(struct fut_engine *e, struct fut_job *job, fut_time now) {
     job->alarm.fire = on_timer;
+    job->engine = e;
     if (fut_engine_api()->future_done(job->future))
         return; /* cancelled already: it is on the other list, now or at the next look */
     if (job->deadline <= now)

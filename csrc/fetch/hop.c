@@ -120,6 +120,17 @@ static CURLcode add_line(struct fut_hop *h, const char *line) {
     return CURLE_OK;
 }
 
+/* Methods whose requests say "Content-Length: 0" when they have no body. */
+static bool wants_body(const char *method) {
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+           strcmp(method, "PATCH") == 0;
+}
+
+/* Also one of zero bytes. */
+static bool sends_body(const struct fut_hop *h, const struct fut_request *r) {
+    return (h->with_body && (r->part_count > 0 || r->has_body)) || wants_body(h->method);
+}
+
 static CURLcode set_headers(struct fut_hop *h, const struct fut_request *r, CURL *easy) {
     curl_slist_free_all(h->headers);
     h->headers = NULL;
@@ -127,11 +138,14 @@ static CURLcode set_headers(struct fut_hop *h, const struct fut_request *r, CURL
     size_t position = 0;
     for (const char *line; (line = fut_request_next_header(r, &position));)
         if (!must_drop(h, line)) note(&code, add_line(h, line));
-    /* What libcurl would add by itself: a form's type, and a pause before large bodies. */
-    if (r->part_count == 0 && !has_header(r, "Content-Type"))
-        note(&code, add_line(h, "Content-Type:"));
-    if (!has_header(r, "Expect")) note(&code, add_line(h, "Expect:"));
-    note(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers));
+    /* What libcurl would add to a body by itself: a form's type, and a pause before large
+     * ones. */
+    if (sends_body(h, r)) {
+        if (r->part_count == 0 && !has_header(r, "Content-Type"))
+            note(&code, add_line(h, "Content-Type:"));
+        if (!has_header(r, "Expect")) note(&code, add_line(h, "Expect:"));
+    }
+    if (h->headers) note(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers));
     return code;
 }
 
@@ -165,12 +179,6 @@ static CURLcode set_bytes(const struct fut_request *r, CURL *easy) {
     return code;
 }
 
-/* Methods whose requests say "Content-Length: 0" when they have no body. */
-static bool wants_body(const char *method) {
-    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-           strcmp(method, "PATCH") == 0;
-}
-
 static CURLcode set_method(struct fut_hop *h, const struct fut_request *r, CURL *easy) {
     const char *usual = "GET";
     CURLcode code = CURLE_OK;
@@ -180,7 +188,7 @@ static CURLcode set_method(struct fut_hop *h, const struct fut_request *r, CURL 
     if (h->with_body && r->part_count > 0) {
         usual = "POST";
         code = set_multipart(h, r, easy);
-    } else if ((h->with_body && r->has_body) || wants_body(h->method)) {
+    } else if (sends_body(h, r)) {
         usual = "POST";
         code = set_bytes(r, easy);
     }

@@ -21,39 +21,47 @@ enum fut_job_state {
     FUT_JOB_QUEUED,
     FUT_JOB_RUNNING,
     FUT_JOB_PAUSED, /* between two attempts */
-    FUT_JOB_OVER,
+    FUT_JOB_OVER,   /* its outcome is known, its future is settled soon (flight.c) */
 };
+
+/* How a job ended. */
+enum fut_ending { FUT_ENDING_COMPLETED, FUT_ENDING_FAILED, FUT_ENDING_CANCELLED };
 
 struct fut_job {
     atomic_uint refs;
+    unsigned forks;
     struct fut_session *session; /* a count is held */
     struct fut_request *request; /* a count is held; NULL when it is over */
     char *url;                   /* as fut_url.text; NULL when it is over */
     char *server;                /* "http://host:port"; likewise */
     struct fut_future *future;   /* a count is held until it is over */
-    unsigned forks;
-    uint64_t number; /* in order of submission */
+    uint64_t number;             /* in order of submission */
     fut_time submitted, deadline;
 
+    struct fut_engine *engine; /* from admission on */
     enum fut_job_state state;
+    int first_fd;                /* of the sockets whose bytes are this job's, or -1 */
     struct fut_host *host;       /* while QUEUED or RUNNING */
     struct fut_heap_node queued; /* in host->jobs */
     struct fut_alarm alarm;
     struct fut_transfer *transfer; /* from the first attempt on */
-    atomic_int attempts;           /* any thread may read it */
     fut_time again_at;             /* while PAUSED */
-    int first_fd;                  /* of the sockets whose bytes are this job's, or -1 */
+    void *object;                  /* while OVER: what its future is settled with, or NULL */
+    struct fut_job *next_over;
 
     struct fut_progress progress; /* any thread may read it */
+    atomic_int attempts;          /* likewise */
+
+    enum fut_ending how; /* while OVER */
 
     /* guarded by the engine's lock */
     struct fut_job *next, **back; /* in session->jobs */
     struct fut_job *next_new, *next_dropped, *next_victim;
-    bool started;              /* counted as running, no longer as pending */
-    bool counted;              /* counted as `ending` */
-    int ending;                /* enum fut_ending */
     struct fut_future *victim; /* of the closing that cancels it; a count is held */
-    bool dropped;              /* on the list of those that were cancelled, or was */
+    enum fut_ending ending;
+    bool started; /* counted as running, no longer as pending */
+    bool counted; /* counted as `ending` */
+    bool dropped; /* on the list of those that were cancelled, or was */
     bool over;
 };
 

@@ -11,6 +11,7 @@ struct fut_engine *fut_engine_new(const struct fut_poller_type *type) {
     if (!e) return NULL;
     e->type = type;
     e->new_last = &e->new_first;
+    e->over_last = &e->over_first;
     e->random = (uint64_t)fut_now();
     fut_alarms_init(&e->alarms);
     for (int i = 0; i < FUT_HTTP_COUNT; i++)
@@ -77,7 +78,11 @@ void *fut_engine_main(void *arg) {
         admit_all(e, fresh, now);
         drop_all(e, dropped, now);
         start_all(e, now);
-        fut_time deadline = deadline_of(e);
+        /* What was started sends its request before others are told of what is done. */
+        fut_wire_timeout(e, fut_now());
+        bool again = fut_wire_landed(e);
+        fut_flight_settle(e);
+        fut_time deadline = again ? now : deadline_of(e);
         fut_engine_end_work();
         int n = e->type->wait(e->poller, deadline, events, EVENTS);
         fut_engine_begin_work();

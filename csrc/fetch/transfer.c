@@ -146,8 +146,7 @@ static void fail(struct fut_transfer *t, CURLcode code) {
 }
 
 static bool must_follow(struct fut_transfer *t, const char *location) {
-    if (!location || !fut_hop_is_redirect(t->status) || t->request->max_redirects == 0)
-        return false;
+    if (!location || t->request->max_redirects == 0) return false;
     if (t->redirects < t->request->max_redirects) return true;
     char shown[256];
     fut_url_mask(shown, sizeof shown, location, strlen(location));
@@ -169,7 +168,8 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
     /* What a redirect says besides its Location is of no interest, broken or not. */
     bool is_enough = t->discards && t->phase == FUT_PHASE_BODY;
     if (code != CURLE_OK && !is_enough) fail(t, code);
-    const char *location = fut_head_find(&t->head, "Location");
+    const char *location =
+        fut_hop_is_redirect(t->status) ? fut_head_find(&t->head, "Location") : NULL;
     bool follow = t->failure.kind == FUT_KIND_NONE && must_follow(t, location);
     if (follow) {
         fut_hop_follow(&t->hop, t->status, location, &t->failure);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <unistd.h>
+
 #include "base/alloc.h"
+#include "fetch/callbacks.h"
 #include "fetch/engine_inside.h"
 
 enum {
@@ -45,26 +48,74 @@ static void own(struct fut_engine *e, int fd, struct fut_job *job) {
     job->first_fd = fd;
 }
 
+static struct fut_job *job_of(CURL *easy) {
+    char *job = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &job);
+    return (struct fut_job *)(void *)job;
+}
+
+/* The poller watches it no more. */
+static void unwatch(struct fut_engine *e, int fd) {
+    if (fd < e->socket_cap) e->sockets[fd].watched = 0;
+    e->type->set(e->poller, fd, 0);
+}
+
+static curl_socket_t on_open(void *context, curlsocktype purpose,
+                             struct curl_sockaddr *address) {
+    struct fut_job *job = context;
+    struct fut_engine *e = job->engine;
+    (void)purpose;
+    curl_socket_t fd = fut_callbacks_open_socket(job->transfer, address);
+    if (fd == CURL_SOCKET_BAD || !grow(e, fd)) return fd;
+    disown(e, fd);
+    e->sockets[fd] = (struct fut_socket){.opened = true};
+    return fd;
+}
+
+/* Told of every connection that once stood, not of each attempt at one. */
+static int on_close(void *engine, curl_socket_t fd) {
+    struct fut_engine *e = engine;
+    if (fd < e->socket_cap) {
+        if (e->sockets[fd].watched) unwatch(e, fd);
+        e->sockets[fd].opened = false;
+    }
+    return close(fd);
+}
+
+/* Between two requests libcurl takes a connection's socket off, only to put it back as it was:
+ * so the poller is not told, until the socket is closed or something comes, as when the server
+ * closes it. Only of sockets whose closing will be seen: a resolver's is not, nor that of an
+ * attempt to connect. */
+static void let_go(struct fut_engine *e, CURL *easy, int fd) {
+    struct fut_socket *s = socket_at(e, fd);
+    const struct fut_job *job = s && s->opened ? job_of(easy) : NULL;
+    bool stands = job && job->transfer->phase != FUT_PHASE_CONNECT;
+    if (s) {
+        disown(e, fd);
+        s->wire = NULL;
+    }
+    if (!stands) unwatch(e, fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *wire, void *unused) {
     struct fut_engine *e = ((struct fut_wire *)wire)->engine;
     (void)unused;
     if (what == CURL_POLL_REMOVE) {
-        struct fut_socket *s = socket_at(e, fd);
-        if (s) {
-            disown(e, fd);
-            s->wire = NULL;
-        }
-        e->type->set(e->poller, fd, 0);
+        let_go(e, easy, fd);
         return 0;
     }
     if (!grow(e, fd)) return -1;
-    char *job = NULL;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &job);
-    e->sockets[fd].wire = wire;
-    own(e, fd, (struct fut_job *)(void *)job);
+    struct fut_socket *s = &e->sockets[fd];
+    struct fut_job *job = job_of(easy);
     int wanted = 0;
     if (what != CURL_POLL_OUT) wanted |= FUT_POLLER_IN;
     if (what != CURL_POLL_IN) wanted |= FUT_POLLER_OUT;
+    bool is_kept = !s->wire && s->watched == wanted;
+    if (s->wire && s->job != job) s->opened = false; /* may be another one by that number */
+    s->wire = wire;
+    own(e, fd, job);
+    if (is_kept) return 0;
+    s->watched = wanted;
     return e->type->set(e->poller, fd, wanted) ? 0 : -1;
 }
 
@@ -111,6 +162,10 @@ bool fut_wire_add(struct fut_engine *e, struct fut_job *job) {
             if (e->wires[i].multi) keep_connections(e, &e->wires[i]);
     }
     curl_easy_setopt(easy, CURLOPT_PRIVATE, job);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, job);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, e);
     if (!job->transfer->exclusive) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     if (curl_multi_add_handle(w->multi, easy) != CURLM_OK) return false;
     e->in_flight++;
@@ -126,7 +181,10 @@ void fut_wire_remove(struct fut_engine *e, struct fut_job *job) {
 
 void fut_wire_event(struct fut_engine *e, const struct fut_poller_event *event, fut_time now) {
     struct fut_socket *s = socket_at(e, event->fd);
-    if (!s) return; /* closed meanwhile */
+    if (!s) { /* closed meanwhile, or nobody's: its server has closed it */
+        unwatch(e, event->fd);
+        return;
+    }
     if (s->job && s->job->transfer->exclusive) fut_transfer_touch(s->job->transfer, now);
     int mask = 0, running;
     if (event->ready & FUT_POLLER_IN) mask |= CURL_CSELECT_IN;
@@ -152,19 +210,20 @@ fut_time fut_wire_due(const struct fut_engine *e) {
     return due;
 }
 
-void fut_wire_landed(struct fut_engine *e) {
+bool fut_wire_landed(struct fut_engine *e) {
+    bool any = false;
     for (int i = 0; i < FUT_HTTP_COUNT; i++) {
         int left;
         CURLMsg *message;
         while (e->wires[i].multi &&
                (message = curl_multi_info_read(e->wires[i].multi, &left))) {
             if (message->msg != CURLMSG_DONE) continue;
-            char *job = NULL;
             CURLcode code = message->data.result; /* the message goes with the handle */
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
-            fut_flight_landed(e, (struct fut_job *)(void *)job, code);
+            fut_flight_landed(e, job_of(message->easy_handle), code);
+            any = true;
         }
     }
+    return any;
 }
 
 /* ---- easy handles ---- */
