@@ -123,10 +123,10 @@ static void read_retry(lua_State *L, int index, struct fut_retry_policy *p) {
         lua_getfield(L, at, "max");
         p->max = (int)lua_tointeger(L, -1);
         lua_pop(L, 1);
-        read_number(L, at, "backoff", &p->backoff_s);
-        read_number(L, at, "factor", &p->factor);
-        read_number(L, at, "max_delay", &p->max_delay_s);
-        read_flag(L, at, "jitter", &p->jitter);
+        read_number(L, at, "backoff", &p->backoff.first_s);
+        read_number(L, at, "factor", &p->backoff.factor);
+        read_number(L, at, "max_delay", &p->backoff.max_s);
+        read_flag(L, at, "jitter", &p->backoff.jitter);
         read_flag(L, at, "respect_retry_after", &p->respect_retry_after);
         lua_getfield(L, at, "statuses");
         for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TNUMBER; i++) {

@@ -2,7 +2,6 @@
 #include "fetch/retry.h"
 
 #include <curl/curl.h>
-#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -35,11 +34,6 @@ static double seconds_of(const char *header) {
 double fut_retry_delay(const struct fut_retry_policy *p, int attempt, const char *header,
                        double random) {
     double asked = header && p->respect_retry_after ? seconds_of(header) : -1;
-    double delay = asked;
-    if (asked < 0 || isnan(asked)) {
-        delay = p->backoff_s * pow(p->factor, attempt - 1);
-        if (!(delay < p->max_delay_s)) delay = p->max_delay_s; /* also when it is no number */
-        if (p->jitter) delay *= 0.5 + random / 2;
-    }
-    return delay < p->max_delay_s ? delay : p->max_delay_s;
+    if (!(asked >= 0)) return fut_backoff_delay(&p->backoff, attempt, random);
+    return asked < p->backoff.max_s ? asked : p->backoff.max_s;
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
+
 enum { FUT_RETRY_STATUS_MIN = 100, FUT_RETRY_STATUS_MAX = 599 };
 
 /* Answers that may be others in a moment. */
@@ -14,11 +16,8 @@ enum { FUT_RETRY_STATUS_MIN = 100, FUT_RETRY_STATUS_MAX = 599 };
     { 408, 429, 500, 502, 503, 504 }
 
 struct fut_retry_policy {
-    int max; /* further attempts; 0: none, or not with this method */
-    double backoff_s;
-    double factor;
-    double max_delay_s;
-    bool jitter;
+    int max;                    /* further attempts; 0: none, or not with this method */
+    struct fut_backoff backoff; /* its limit is also that of Retry-After */
     bool respect_retry_after;
     uint64_t statuses[8]; /* a set of them, from FUT_RETRY_STATUS_MIN */
 };

@@ -8,9 +8,7 @@
 
 static struct fut_retry_policy usual(void) {
     return (struct fut_retry_policy){.max = 3,
-                                     .backoff_s = 0.2,
-                                     .factor = 2,
-                                     .max_delay_s = 30,
+                                     .backoff = {.first_s = 0.2, .factor = 2, .max_s = 30},
                                      .respect_retry_after = true};
 }
 
@@ -24,7 +22,7 @@ static void test_backoff(void) {
     CHECK(is_near(fut_retry_delay(&p, 3, NULL, 0), 0.8));
     CHECK(is_near(fut_retry_delay(&p, 100, NULL, 0), 30));
     CHECK(is_near(fut_retry_delay(&p, 100000, NULL, 0), 30)); /* pow gives infinity */
-    p.jitter = true;
+    p.backoff.jitter = true;
     CHECK(is_near(fut_retry_delay(&p, 1, NULL, 0), 0.1));
     CHECK(is_near(fut_retry_delay(&p, 1, NULL, 1), 0.2));
 }
