@@ -123,6 +123,18 @@ void fut_timer_start(struct fut_timer *t, fut_time at) {
     if (first) fut_unpark(&parker);
 }
 
+void fut_timer_hurry(struct fut_timer *t, fut_time at) {
+    fut_lock(&lock);
+    bool sooner = fut_heap_has(&t->node) && at < t->at;
+    if (sooner) {
+        t->at = at;
+        fut_heap_update(&heap, &t->node);
+    }
+    bool first = sooner && earliest() == t;
+    fut_unlock(&lock);
+    if (first) fut_unpark(&parker);
+}
+
 bool fut_timer_stop(struct fut_timer *t) {
     fut_lock(&lock);
     while (firing == t && !on_the_thread) {

@@ -34,6 +34,10 @@ void fut_timers_drop(void);
  * the thread. */
 void fut_timer_start(struct fut_timer *t, fut_time at);
 
+/* fut_timer_hurry(t, at): if t waits, it fires at that time, unless that is later than before.
+ * Does not wait for `fire`: the caller may hold a lock that it takes. */
+void fut_timer_hurry(struct fut_timer *t, fut_time at);
+
 /* fut_timer_stop(t): true when t was waiting; it does not fire any more. BLOCKING while it is
  * being fired, unless it is called by that: so the caller must hold no lock that `fire` takes.
  * May be called for one that was never started. */

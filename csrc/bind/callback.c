@@ -17,13 +17,15 @@ static void push_anchors(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &anchor_key);
 }
 
-struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
-                                      struct fut_future *future, fut_callback_failed *failed) {
+/* Makes one of the n values at the top, which it pops, and pushes it; it does not watch yet. */
+static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
+                                     fut_callback_failed *failed) {
     fut_home_check_open(home, L);
     struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, n);
     fut_watch_init(&c->watch);
     c->n = n;
     c->failed = failed;
+    c->asks = false;
     lua_insert(L, -n - 1);
     for (int i = n; i >= 1; i--) lua_setiuservalue(L, -i - 1, i);
     int index = lua_gettop(L);
@@ -40,12 +42,41 @@ struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n
     c->back = &home->callbacks;
     if (c->next) c->next->back = &c->next;
     home->callbacks = c;
+    return c;
+}
+
+struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
+                                      struct fut_future *future, fut_callback_failed *failed) {
+    struct fut_callback *c = push_new(home, L, n, failed);
     fut_watch_start(&c->watch, &home->inbox, future);
     return c;
 }
 
-static void unlink_callback(struct fut_callback *c) {
+struct fut_callback *fut_callback_add_asking(struct fut_home *home, lua_State *L, int n,
+                                             struct fut_task *task,
+                                             fut_callback_failed *failed) {
+    struct fut_callback *c = push_new(home, L, n, failed);
+    c->asks = true;
+    fut_watch_start(&c->watch, &home->askers, &task->future);
+    return c;
+}
+
+bool fut_callback_asks(const struct fut_watch *watch) {
+    return ((const struct fut_callback *)watch)->asks;
+}
+
+/* An open question is declined only after the watch has stopped: no other one can come. */
+static void stop_watch(struct fut_callback *c, bool declines) {
+    struct fut_task *t = declines ? fut_task_of(c->watch.future) : NULL;
+    if (t) fut_task_hold(t);
     fut_watch_stop(&c->watch);
+    if (!t) return;
+    fut_task_decline(t);
+    fut_task_drop(t);
+}
+
+static void unlink_callback(struct fut_callback *c, bool declines) {
+    stop_watch(c, declines);
     *c->back = c->next;
     if (c->next) c->next->back = c->back;
     c->back = NULL;
@@ -59,10 +90,10 @@ static void set_entry(lua_State *L, const struct fut_callback *c) {
     lua_pop(L, 1);
 }
 
-static void release(lua_State *L, struct fut_callback *c) {
+static void release(lua_State *L, struct fut_callback *c, bool declines) {
     lua_pushnil(L);
     set_entry(L, c);
-    unlink_callback(c);
+    unlink_callback(c, declines);
 }
 
 void fut_callback_drop(lua_State *L, int index) {
@@ -71,7 +102,22 @@ void fut_callback_drop(lua_State *L, int index) {
     lua_getiuservalue(L, index, FUT_CALLBACK_FUTURE);
     fut_bare_forget(L, lua_gettop(L), c);
     lua_pop(L, 1);
-    release(L, c);
+    release(L, c, c->asks);
+}
+
+void fut_callback_sweep(struct fut_home *home, lua_State *L) {
+    struct fut_watch *watch;
+    if (!lua_checkstack(L, LUA_MINSTACK)) return;
+    while ((watch = fut_waiter_first(&home->askers)))
+        release(L, (struct fut_callback *)watch, false);
+}
+
+void fut_callback_decline_all(struct fut_home *home, lua_State *L) {
+    if (!lua_checkstack(L, LUA_MINSTACK)) return;
+    for (struct fut_callback *c = home->callbacks, *next; c; c = next) {
+        next = c->next;
+        if (c->asks) release(L, c, true);
+    }
 }
 
 void fut_callback_anchor(lua_State *L, int index) {
@@ -85,10 +131,11 @@ int fut_callback_run(lua_State *L) {
     struct fut_callback_call *call = lua_touserdata(L, 1);
     struct fut_callback *c = call->callback;
     call->begun = true;
+    call->what = c->asks ? "retry_on" : "a callback";
     push_anchors(L);
     lua_rawgetp(L, -1, c);
     int index = lua_gettop(L);
-    release(L, c);
+    release(L, c, false);
     for (int i = 1; i <= c->n; i++) lua_getiuservalue(L, index, i);
     if (!c->failed)
         lua_call(L, c->n - 1, 0);
@@ -104,5 +151,8 @@ void fut_callback_look(struct fut_home *home) {
 }
 
 void fut_callback_drop_all(struct fut_home *home) {
-    while (home->callbacks) unlink_callback(home->callbacks);
+    while (home->callbacks) {
+        struct fut_callback *c = home->callbacks;
+        unlink_callback(c, c->asks);
+    }
 }

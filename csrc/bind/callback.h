@@ -22,6 +22,7 @@ struct fut_callback {
     struct fut_callback *next, **back; /* in home->callbacks; back is NULL when it is not */
     fut_callback_failed *failed;       /* or NULL: home.c warns */
     int n;                             /* of its user values */
+    bool asks; /* called with a question (core/waiter.h), not at the end: bind/asker.c */
 };
 
 /* The user values: the function, its first argument, which is the handle of the future, and
@@ -33,6 +34,23 @@ enum { FUT_CALLBACK_FUNCTION = 1, FUT_CALLBACK_FUTURE, FUT_CALLBACK_MORE };
  * Pops them and pushes the callback. */
 struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
                                       struct fut_future *future, fut_callback_failed *failed);
+
+/* fut_callback_add_asking(home, L, n, task, failed): the same, but it is called when there is a
+ * question about the task's future; once that is done it goes by itself. */
+struct fut_callback *fut_callback_add_asking(struct fut_home *home, lua_State *L, int n,
+                                             struct fut_task *task,
+                                             fut_callback_failed *failed);
+
+/* fut_callback_asks(watch): is it that of such a one? */
+bool fut_callback_asks(const struct fut_watch *watch);
+
+/* fut_callback_sweep(home, L): lets go of those that have nothing to ask any more. Needs no
+ * memory. */
+void fut_callback_sweep(struct fut_home *home, lua_State *L);
+
+/* fut_callback_decline_all(home, L): nothing can be asked here for a while: drops those that
+ * would, and all open questions are declined. */
+void fut_callback_decline_all(struct fut_home *home, lua_State *L);
 
 /* fut_callback_drop(L, index): it will not be called. Again, or after it ran: nothing. Needs no
  * memory. */
@@ -49,6 +67,7 @@ void fut_callback_anchor(lua_State *L, int index);
 struct fut_callback_call {
     struct fut_callback *callback;
     bool begun;
+    const char *what; /* it was, for a warning */
 };
 int fut_callback_run(lua_State *L);
 
@@ -56,7 +75,7 @@ int fut_callback_run(lua_State *L);
  * orphans (bind/orphan.h) that callbacks wait for. */
 void fut_callback_look(struct fut_home *home);
 
-/* fut_callback_drop_all(home): none will be called any more. */
+/* fut_callback_drop_all(home): none will be called any more; open questions are declined. */
 void fut_callback_drop_all(struct fut_home *home);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/asker.h"
 #include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/error.h"
@@ -81,12 +82,16 @@ static int derive_upstream(lua_State *L) {
 /* ---- waiting ---- */
 
 bool fut_derive_never_ends(lua_State *L, int index) {
-    if (!fut_home_of(L)->in_callback || !fut_derive_is(L, index)) return false;
+    const struct fut_home *home = fut_home_of(L);
+    if (!home->in_callback) return false;
     struct fut_future *f = fut_future_check(L, index);
+    if (fut_asker_never_ends(home, f, NULL)) return true;
+    if (!fut_derive_is(L, index)) return false;
     return !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
 }
 
 enum fut_wait fut_derive_refuse_wait(struct fut_home *home) {
+    if (home->asking) return fut_asker_refuse_wait(home);
     fut_free(home->why);
     home->why = fut_strdup("the wait can never end: a callback waits for what another callback "
                            "has to settle; in a function for 'next', return the future");

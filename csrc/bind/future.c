@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/asker.h"
 #include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/derive.h"
@@ -96,15 +97,27 @@ static int push_plain(lua_State *L, struct fut_future *f) {
     return fut_decoder_plain(&d) && fut_decoder_sequence(&d, L, &n) == FUT_OK ? n : -1;
 }
 
-static int decode(lua_State *L) {
-    struct fut_future *f = lua_touserdata(L, 1);
+static int decode(lua_State *L, const struct fut_future *f, const struct fut_outcome *o) {
     struct fut_decoder d;
     int n;
-    lua_settop(L, 0);
-    fut_decoder_init(&d, &f->outcome.payload, fut_future_route(f));
+    fut_decoder_init(&d, &o->payload, fut_future_route(f));
     if (fut_decoder_sequence(&d, L, &n) != FUT_OK)
         return fut_error_raise(L, "TransferError", "cannot decode the outcome: %s", d.message);
     return n;
+}
+
+void fut_future_push_error(lua_State *L, const struct fut_future *f,
+                           const struct fut_outcome *o) {
+    if (o->kind == FUT_OUTCOME_ERROR)
+        lua_pop(L, decode(L, f, o) - 1);
+    else
+        fut_error_push_failure(L, o, is_process(f));
+}
+
+static int decode_own(lua_State *L) {
+    struct fut_future *f = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    return decode(L, f, &f->outcome);
 }
 
 /* Rebuilding may run other code: modules are required, __persist closures called. Their error
@@ -112,7 +125,7 @@ static int decode(lua_State *L) {
 static int push_rebuilt(lua_State *L, int index, struct fut_future *f, bool *failed) {
     int top = lua_gettop(L);
     bool raising = fut_stop_raising();
-    lua_pushcfunction(L, decode);
+    lua_pushcfunction(L, decode_own);
     lua_pushlightuserdata(L, f);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
     if (fut_stop_caught(raising)) return fut_stop_raise(L);
@@ -199,6 +212,9 @@ bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
 }
 
 bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time deadline) {
+    struct fut_home *home = fut_home_of(L);
+    if (deadline == FUT_NEVER && fut_asker_never_ends(home, NULL, ex))
+        fut_home_raise(home, L, fut_asker_refuse_wait(home));
     struct fut_waiting what;
     fut_waiting_on(&what, ex->ops->stopped(ex), deadline);
     what.executor = ex;
@@ -351,21 +367,16 @@ static int future_done(lua_State *L) {
     return 1;
 }
 
-/* A pool that does not count has started once what runs or ran; a bare future also. */
+/* What nobody counts has started once when it runs or ran. */
 static int future_attempts(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
     struct fut_native *native = fut_native_of(f);
-    if (native && native->class->attempts) {
-        lua_pushinteger(L, native->class->attempts(native->context));
-        return 1;
-    }
     enum fut_state state = state_of(f);
-    bool ran = state == FUT_RUNNING ||
-               (state == FUT_FINISHED &&
-                !(f->outcome.kind == FUT_OUTCOME_FAILURE && f->outcome.err == FUT_EBROKEN));
-    unsigned n = t ? atomic_load_explicit(&t->attempts, memory_order_relaxed) : 0;
-    lua_pushinteger(L, n == 0 && ran ? 1 : (lua_Integer)n);
+    lua_Integer n = state == FUT_RUNNING || state == FUT_FINISHED;
+    if (t) n = atomic_load_explicit(&t->attempts, memory_order_relaxed);
+    if (native && native->class->attempts) n = native->class->attempts(native->context);
+    lua_pushinteger(L, n);
     return 1;
 }
 

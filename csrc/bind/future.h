@@ -38,6 +38,11 @@ struct fut_future *fut_future_test(lua_State *L, int index);
  * which. How many. */
 int fut_future_push_outcome(lua_State *L, int index, struct fut_future *f, bool *failed);
 
+/* fut_future_push_error(L, f, outcome): pushes the error value of an outcome, an error, that f
+ * may get. Raises what goes wrong with that. */
+void fut_future_push_error(lua_State *L, const struct fut_future *f,
+                           const struct fut_outcome *outcome);
+
 /* fut_future_route(f): the way that the outcome of f has come. */
 struct fut_route fut_future_route(const struct fut_future *f);
 

@@ -101,6 +101,7 @@ static int home_gc(lua_State *L) {
     fut_waiter_show(&home->inbox, NULL);
     fut_event_close(&home->event);
     fut_waiter_deinit(&home->inbox);
+    fut_waiter_deinit(&home->askers);
     fut_free(home->why);
     return 0;
 }
@@ -122,6 +123,9 @@ struct fut_home *fut_home_open(lua_State *L) {
     home->forks = fut_process_forks();
     fut_parker_init(&home->parker);
     fut_waiter_init(&home->inbox, &home->parker);
+    fut_waiter_init(&home->askers, &home->parker);
+    fut_waiter_want(&home->askers, SIZE_MAX); /* wakes nobody */
+    fut_waiter_take_questions(&home->askers, &home->inbox);
     lua_setmetatable(L, -2);
     /* Empty so far: the functions need them as upvalues. */
     luaL_newmetatable(L, FUT_FUTURE_TNAME);
@@ -160,9 +164,9 @@ void *fut_home_test(lua_State *L, int index, int metatable) {
     return is ? p : NULL;
 }
 
-/* Warns of an error in a callback: "futures: error in callback: ...". */
+/* Warns of an error in a callback: "futures: error in a callback: ...". */
 static int warn_of(lua_State *L) {
-    lua_pushfstring(L, "futures: error in a callback: %s", fut_error_text(L, 1));
+    lua_pushfstring(L, "futures: error in %s: %s", lua_tostring(L, 2), fut_error_text(L, 1));
     lua_warning(L, lua_tostring(L, -1), 0);
     return 0;
 }
@@ -172,7 +176,7 @@ static int warn_of(lua_State *L) {
  * `warn`. */
 static bool run_callback(lua_State *L, struct fut_watch *watch, bool *interrupted) {
     bool raising = fut_stop_raising();
-    struct fut_callback_call call = {(struct fut_callback *)watch, false};
+    struct fut_callback_call call = {.callback = (struct fut_callback *)watch};
     lua_pushcfunction(L, fut_callback_run);
     lua_pushlightuserdata(L, &call);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
@@ -180,7 +184,8 @@ static bool run_callback(lua_State *L, struct fut_watch *watch, bool *interrupte
     if (!*interrupted && call.begun) {
         lua_pushcfunction(L, warn_of);
         lua_insert(L, -2);
-        int status = lua_pcall(L, 1, 0, 0);
+        lua_pushstring(L, call.what);
+        int status = lua_pcall(L, 2, 0, 0);
         *interrupted = fut_stop_caught(raising); /* by the error value's __tostring */
         if (status == LUA_OK) return true;
     }
@@ -188,14 +193,22 @@ static bool run_callback(lua_State *L, struct fut_watch *watch, bool *interrupte
     return call.begun || *interrupted;
 }
 
+/* Inside of a callback only questions: what it waits for may be a task that is asked about. */
+static struct fut_watch *next_due(struct fut_home *home, bool inside) {
+    if (fut_waiter_queued(&home->inbox) == 0) return NULL;
+    return inside ? fut_waiter_find(&home->inbox, fut_callback_asks)
+                  : fut_waiter_first(&home->inbox);
+}
+
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     int ran = 0;
-    if (home->in_callback || home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
+    bool inside = home->in_callback;
+    if (fut_waiter_queued(&home->askers) > 0) fut_callback_sweep(home, L);
+    if (home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
     home->in_callback = true;
-    for (struct fut_watch *watch; !*interrupted && (watch = fut_waiter_first(&home->inbox));
-         ran++)
+    for (struct fut_watch *watch; !*interrupted && (watch = next_due(home, inside)); ran++)
         if (!run_callback(L, watch, interrupted)) break;
-    home->in_callback = false;
+    home->in_callback = inside;
     return ran;
 }
 

@@ -20,15 +20,18 @@
 
 struct fut_bare;
 struct fut_callback;
+struct fut_question;
 
 struct fut_home {
     lua_State *main; /* the main coroutine: where Ctrl-C leaves its hook */
     struct fut_parker parker;
-    struct fut_waiter inbox;        /* of callbacks whose future is done */
+    struct fut_waiter inbox;        /* of callbacks whose future is done, and of questions */
+    struct fut_waiter askers;       /* of those that have nothing to ask any more */
     struct fut_event event;         /* shows whether there are some, for event loops */
     struct fut_bare *bares;         /* all handles of bare futures made here */
     struct fut_callback *callbacks; /* all that were added and have not run */
     struct fut_spin spin;
+    struct fut_question *asking; /* what retry_on is asked now, the innermost first */
     bool in_callback;
     bool closed;
     char *why;        /* the last wait could never end, until it is raised; from fut_alloc */
@@ -95,8 +98,9 @@ void fut_home_push_never(struct fut_home *home, lua_State *L);
  * Error. */
 int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end);
 
-/* fut_home_run_due(home, L): runs the callbacks that are due, unless called inside of one; how
- * many ran. False at *interrupted unless one of them was ended by Ctrl-C. Never raises. */
+/* fut_home_run_due(home, L, interrupted): runs the callbacks that are due, and answers
+ * questions; inside of a callback only these. How many there were. *interrupted stays false
+ * unless one of them was ended by Ctrl-C. Never raises. */
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted);
 
 /* fut_home_safe_point(home, L): a safe point that does not wait: runs what is due; may raise

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/submit.h"
 
+#include "bind/asker.h"
+#include "bind/callback.h"
 #include "bind/error.h"
 #include "bind/executor.h"
 #include "bind/future.h"
@@ -33,11 +35,27 @@ static fut_time seconds_field(lua_State *L, int index, const char *name) {
     return seconds < 1e9 ? (fut_time)(seconds * (double)FUT_SECOND) : FUT_NEVER;
 }
 
-/* task_options{ name, priority, timeout }: lua/futures/executor.lua has checked the table. */
+/* The field `retries`, a table, which asks for nothing when it is not there. */
+static void retries_field(lua_State *L, int index, struct fut_rerun_rule *rule) {
+    if (lua_getfield(L, index, "retries") == LUA_TTABLE) {
+        int at = lua_gettop(L);
+        rule->max = (unsigned)number_field(L, at, "max");
+        rule->backoff.first_s = number_field(L, at, "backoff");
+        rule->backoff.factor = number_field(L, at, "factor");
+        rule->backoff.max_s = number_field(L, at, "max_delay");
+        lua_getfield(L, at, "jitter");
+        rule->backoff.jitter = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* task_options{ name, priority, timeout, retries, retry_on }: lua/futures/executor.lua has
+ * checked the table. */
 static int new_options(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+    struct handle *h = lua_newuserdatauv(L, sizeof *h, 1);
     h->options = NULL;
     luaL_setmetatable(L, TNAME);
     size_t len = 0;
@@ -47,7 +65,11 @@ static int new_options(lua_State *L) {
     if (!o) return luaL_error(L, "not enough memory");
     o->priority = number_field(L, 1, "priority");
     o->timeout = seconds_field(L, 1, "timeout");
+    retries_field(L, 1, &o->rerun);
     lua_settop(L, 2);
+    lua_getfield(L, 1, "retry_on");
+    o->rerun.asks = !lua_isnil(L, -1);
+    lua_setiuservalue(L, 2, 1);
     return 1;
 }
 
@@ -65,6 +87,7 @@ static const luaL_Reg functions[] = {
 
 void fut_submit_open(lua_State *L) {
     fut_home_set_functions(L, functions);
+    fut_asker_open(L);
     fut_home_new_type(L, TNAME, options_gc);
 }
 
@@ -87,33 +110,65 @@ static void wait_for_room(lua_State *L, struct fut_executor *ex) {
     lua_pop(L, 1);
 }
 
-void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t) {
+static void submit_task(lua_State *L, struct fut_executor *ex, struct fut_task *t) {
     enum fut_err err;
     while ((err = fut_executor_submit(ex, &t, 1)) == FUT_EFULL) wait_for_room(L, ex);
     if (err != FUT_OK) fut_error_raise_submit(L, ex, err);
 }
 
-/* Submits the function at stack index `first` with the arguments behind it. */
-static int submit(lua_State *L, struct fut_task_options *options, int first) {
+/* submit_protected(executor, task), by light userdata */
+static int submit_protected(lua_State *L) {
+    submit_task(L, lua_touserdata(L, 1), lua_touserdata(L, 2));
+    return 0;
+}
+
+/* It may fail at once, so somebody has to be there who can be asked; and to go again when it is
+ * not submitted. */
+static void submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
+                          int options) {
+    luaL_checkstack(L, LUA_MINSTACK, "too many arguments");
+    lua_getiuservalue(L, options, 1);
+    fut_asker_add(L, handle, lua_gettop(L));
+    int asker = lua_gettop(L);
+    for (int i = FUT_UP_HOME; i <= FUT_UP_EXECUTOR; i++) lua_pushvalue(L, lua_upvalueindex(i));
+    lua_pushcclosure(L, submit_protected, FUT_UP_EXECUTOR);
+    lua_pushlightuserdata(L, ex);
+    lua_pushlightuserdata(L, t);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+    fut_callback_drop(L, asker);
+    lua_error(L);
+}
+
+void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
+                int options) {
+    if (fut_rerun_asks(t->options))
+        submit_asking(L, ex, t, handle, options);
+    else
+        submit_task(L, ex, t);
+}
+
+/* Submits the function at stack index `first` with the arguments behind it; the options are at
+ * index `options`, or there are none. */
+static int submit(lua_State *L, int options, int first) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     fut_check_callable(L, first, 1, "submit");
     int top = lua_gettop(L);
     struct fut_future_handle *h = fut_future_handle_new(L);
-    struct fut_task *t = fut_task_new(ex, options);
+    struct fut_task *t = fut_task_new(ex, options ? fut_submit_options(L, options) : NULL);
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
     encode_call(L, first, top - first + 1, ex->process, &t->call);
-    fut_submit(L, ex, t);
+    fut_submit(L, ex, t, top + 1, options);
     lua_settop(L, top + 1); /* the handle */
     return 1;
 }
 
 static int executor_submit(lua_State *L) {
-    return submit(L, NULL, 2);
+    return submit(L, 0, 2);
 }
 
 static int executor_submit_with(lua_State *L) {
-    return submit(L, fut_submit_options(L, 2), 3);
+    return submit(L, 2, 3);
 }
 
 const luaL_Reg fut_submit_methods[] = {

@@ -50,6 +50,13 @@ struct fut_executor_ops {
      * ended for another reason. Does not block. NULL where it cannot be done. */
     bool (*interrupt)(struct fut_executor *ex, struct fut_task *task);
 
+    /* Of a task about which its submitter was asked (core/rerun.h): how its last run ended, in
+     * the empty outcome; false when nothing is asked any more. After true: what becomes of it,
+     * again or not; takes the outcome. */
+    bool (*question)(struct fut_executor *ex, struct fut_task *task, struct fut_outcome *out);
+    void (*answer)(struct fut_executor *ex, struct fut_task *task, struct fut_outcome *outcome,
+                   bool again);
+
     /* Gives a pending task that a worker has started the state running. NULL where a task has
      * it at once. */
     void (*look)(struct fut_executor *ex, struct fut_task *task);
@@ -68,7 +75,8 @@ struct fut_executor_ops {
 
     /* The counts of one moment: workers = idle + running, but where a worker runs a task on top
      * of one that waits: both are running. A task that is just ending may be in none of them
-     * but `submitted`; it is under completed or failed before its future is done. */
+     * but `submitted`; it is under completed or failed before its future is done. Pending are
+     * also those between two runs. */
     void (*stats)(struct fut_executor *ex, struct fut_executor_stats *out);
 
     /* Why it is broken: a text from fut_alloc; NULL when it is not, or when memory was too

@@ -74,6 +74,16 @@ bool fut_future_start(struct fut_future *f) {
     return move_state(f, PENDING, FUT_RUNNING, false);
 }
 
+void fut_future_pause(struct fut_future *f) {
+    unsigned s = atomic_load_explicit(&f->state, memory_order_relaxed), next;
+    do { /* somebody may begin to watch it meanwhile */
+        FUT_ASSERT((s & FUT_STATE_MASK) <= FUT_RUNNING && !(s & FUT_ASKED_CANCEL));
+        next = (s & FUT_WATCHED) | FUT_PENDING;
+        /* acq_rel: as in move_state */
+    } while (!atomic_compare_exchange_weak_explicit(&f->state, &s, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+}
+
 bool fut_future_claim(struct fut_future *f) {
     /* In one step: a start between two looks would make both of them fail. */
     return move_state(f, PENDING | RUNNING, FUT_SETTLING, false);

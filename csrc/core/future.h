@@ -5,6 +5,8 @@
  *      |  \---------------settle-------------^
  *      \--cancel--> cancelled (withdraw: also from running)
  *
+ * A task that is to run again goes from running back to pending (pause).
+ *
  * STATE: one atomic word: the state, a "watched" flag, and what its runner is asked for.
  * Finished and cancelled are final; the outcome is written before the state becomes finished
  * and never changes after, so whoever has seen fut_future_done may read it without a lock.
@@ -69,6 +71,11 @@ static inline bool fut_future_done(const struct fut_future *f) {
 /* fut_future_start(f): pending -> running; false when it is in another state, or asked to
  * end. */
 bool fut_future_start(struct fut_future *f);
+
+/* fut_future_pause(f): running -> pending, for a task that may run again: its executor's lock
+ * keeps all others off, and it is not asked to end as cancelled. What else it was asked for is
+ * forgotten. */
+void fut_future_pause(struct fut_future *f);
 
 /* fut_future_settle(f, outcome): pending or running -> finished; moves the outcome in and tells
  * the watchers. False when somebody else settled or cancelled it first, or has asked it to end

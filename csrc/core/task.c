@@ -19,7 +19,7 @@ void fut_tasks_fork(bool take) {
 
 static void task_free(struct fut_object *o) {
     struct fut_task *t = (struct fut_task *)o; /* the future is its first member */
-    FUT_ASSERT(!t->queued);
+    FUT_ASSERT(!t->queued && !t->pause);
     fut_future_deinit(&t->future);
     fut_payload_deinit(&t->call);
     fut_executor_drop(t->executor);
@@ -71,6 +71,13 @@ bool fut_task_interrupt(struct fut_task *t) {
     if (!ops->interrupt || fut_executor_forked(t->executor)) return false;
     return ops->interrupt(t->executor, t) ||
            (fut_future_asked(&t->future) & FUT_ASKED_CANCEL) != 0;
+}
+
+void fut_task_decline(struct fut_task *t) {
+    const struct fut_executor_ops *ops = t->executor->ops;
+    struct fut_outcome last = {0};
+    if (fut_executor_forked(t->executor) || !ops->question(t->executor, t, &last)) return;
+    ops->answer(t->executor, t, &last, false);
 }
 
 void fut_task_time_out(const struct fut_task *t, struct fut_outcome *outcome) {

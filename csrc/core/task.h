@@ -16,11 +16,15 @@
 struct fut_executor;
 struct fut_sleeper;
 
+/* Where a task is between two runs: core/rerun.h. */
+enum fut_pause { FUT_PAUSE_NONE, FUT_PAUSE_ASKED, FUT_PAUSE_RESTS };
+
 struct fut_task {
     struct fut_future future; /* first: a task is a future */
     struct fut_executor *executor;
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
+    unsigned char pause; /* enum fut_pause */
     bool slept; /* it runs, and `sleeper` says where; under the lock of core/sleeper.c */
     atomic_uint attempts; /* how many times it was started */
     /* What is looked at when the task is freed stands before its bytes. */
@@ -28,14 +32,18 @@ struct fut_task {
     union {
         struct {
             struct fut_task *next, *prev; /* in the list of a queue, or another one */
-            struct fut_sleeper *sleeper;  /* in the graph of waits */
+            union {
+                struct fut_sleeper *sleeper; /* in the graph of waits */
+                struct fut_outcome *last;    /* of its last run; while somebody is asked */
+            };
             uint32_t worker; /* the number of the one that runs it, or at which it waits */
         };
-        struct fut_heap_node node; /* in the heap of a queue */
+        struct fut_heap_node node; /* in the heap of a queue, or of those that rest */
     };
     union {
         uint64_t place; /* the number under which it waits at `worker` */
         uint64_t turn;  /* in a queue: among equals the lowest is the next */
+        fut_time due;   /* while it rests: until when */
     };
 };
 
@@ -72,6 +80,10 @@ void fut_task_look(struct fut_task *t);
 /* fut_task_interrupt(t): asks one that runs to end early: it will be cancelled; false when it
  * does not run. True again for one that was asked before. */
 bool fut_task_interrupt(struct fut_task *t);
+
+/* fut_task_decline(t): for whoever answers for t (core/rerun.h), and cannot be asked any more:
+ * if it is waiting for an answer its error is final. The caller has a count. */
+void fut_task_decline(struct fut_task *t);
 
 /* fut_task_time_out(t, outcome): the empty outcome says that t ran longer than its limit. */
 void fut_task_time_out(const struct fut_task *t, struct fut_outcome *outcome);

@@ -37,6 +37,7 @@ void fut_waiter_init(struct fut_waiter *w, struct fut_parker *parker) {
     atomic_init(&w->queued, 0);
     w->wanted = 1;
     w->event = NULL;
+    w->questions = NULL;
 }
 
 void fut_waiter_deinit(struct fut_waiter *w) {
@@ -103,6 +104,15 @@ struct fut_watch *fut_waiter_first(struct fut_waiter *w) {
     struct fut_watch *first = w->first;
     fut_unlock(&w->lock);
     return first;
+}
+
+struct fut_watch *fut_waiter_find(struct fut_waiter *w,
+                                  bool (*wanted)(const struct fut_watch *watch)) {
+    fut_lock(&w->lock);
+    struct fut_watch *watch = w->first;
+    while (watch && !wanted(watch)) watch = watch->next;
+    fut_unlock(&w->lock);
+    return watch;
 }
 
 struct fut_watch *fut_waiter_shift(struct fut_waiter *w) {
@@ -185,6 +195,24 @@ bool fut_future_settle_orphan(struct fut_future *f, struct fut_outcome *outcome)
     }
     fut_unlock(lock);
     return ends;
+}
+
+void fut_waiter_take_questions(struct fut_waiter *w, struct fut_waiter *questions) {
+    w->questions = questions;
+}
+
+bool fut_waiter_ask(struct fut_future *f) {
+    struct fut_lock *lock = lock_of(f);
+    fut_lock(lock);
+    struct fut_watch *watch = f->watches;
+    while (watch && !watch->waiter->questions) watch = watch->next;
+    if (watch) { /* the owner looks at its waiter after this lock, in fut_watch_stop */
+        unlink_from(watch);
+        watch->waiter = watch->waiter->questions;
+        enqueue(watch->waiter, watch);
+    }
+    fut_unlock(lock);
+    return watch != NULL;
 }
 
 void fut_watch_stop(struct fut_watch *watch) {

@@ -29,7 +29,8 @@ struct fut_waiter {
     struct fut_watch **last;
     atomic_size_t queued; /* length of the queue; written under the lock, read without */
     size_t wanted;
-    struct fut_event *event; /* up while something is in the queue; NULL: none */
+    struct fut_event *event;      /* up while something is in the queue; NULL: none */
+    struct fut_waiter *questions; /* gets the watches whose future has a question; or NULL */
 };
 
 struct fut_watch {
@@ -62,6 +63,10 @@ static inline size_t fut_waiter_queued(struct fut_waiter *w) {
 /* fut_waiter_first(w): the watch that was done first, which stays in the queue, or NULL. */
 struct fut_watch *fut_waiter_first(struct fut_waiter *w);
 
+/* fut_waiter_find(w, wanted): the first in the queue that wanted() takes, or NULL. */
+struct fut_watch *fut_waiter_find(struct fut_waiter *w,
+                                  bool (*wanted)(const struct fut_watch *watch));
+
 /* fut_waiter_shift(w): takes the watch that was done first off the queue, or NULL. It is still
  * to be stopped. */
 struct fut_watch *fut_waiter_shift(struct fut_waiter *w);
@@ -77,6 +82,14 @@ void fut_watch_stop(struct fut_watch *watch);
  * watch of f to its waiter's queue, in the order in which they came, in one critical
  * section. */
 void fut_waiter_report_all(struct fut_future *f, unsigned state);
+
+/* fut_waiter_take_questions(w, questions): who watches with w answers questions about what he
+ * watches: such a watch goes to the queue of `questions`, of the same owner, with its future
+ * still pending. Before the first watch. fut_waiter_ask(f): the pending f has a question for
+ * one of those who watch it; false when there is nobody. The watch reports nothing any more
+ * until it is started anew. */
+void fut_waiter_take_questions(struct fut_waiter *w, struct fut_waiter *questions);
+bool fut_waiter_ask(struct fut_future *f);
 
 /* fut_future_sync(f): of a done future: returns when all who watched it have it in their
  * queue. */

@@ -18,7 +18,9 @@ static bool collect(struct fut_process_pool *p, fut_time *next) {
     for (int i = 0; i < p->nlinks; i++)
         if (p->links[i].state != FUT_LINK_FREE) any |= fut_process_take(p, &p->links[i]);
     if (!any && fut_zygote_lost(&p->zygote)) fut_process_bury_all(p);
+    fut_time due = fut_process_requeue_due(p);
     *next = fut_process_watch(p);
+    if (due < *next) *next = due;
     fut_process_dispatch(p);
     return any;
 }
@@ -71,8 +73,9 @@ void *fut_process_collector(void *arg) {
         int n = p->ndone;
         p->ndone = 0;
         bool waits = !any && n == 0;
-        bool busy = next != FUT_NEVER || p->window > 0 || p->queue.length > 0 || p->closed;
-        over = p->closed && p->nworkers == 0 && p->queue.length == 0;
+        size_t waiting = p->queue.length + p->reruns.length;
+        bool busy = next != FUT_NEVER || p->window > 0 || waiting > 0 || p->closed;
+        over = p->closed && p->nworkers == 0 && waiting == 0;
         idle = waits && !busy ? idle + 1 : 0;
         p->dormant = idle > LINGER;
         bool dormant = p->dormant;

@@ -130,7 +130,7 @@ void fut_process_make_way(struct fut_process_pool *p) {
 static void say_bye_when_due(struct fut_process_pool *p, struct fut_process_link *link) {
     unsigned limit = p->options.max_tasks_per_child;
     bool used_up = limit > 0 && link->finished >= limit;
-    bool over = p->closed && p->queue.length == 0;
+    bool over = p->closed && p->queue.length + p->reruns.length == 0;
     bool lives = link->state == FUT_LINK_READY || link->state == FUT_LINK_STARTING;
     if (lives && (used_up || over) && link->load == 0 && !link->writing) fut_link_bye(link);
 }

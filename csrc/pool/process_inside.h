@@ -4,6 +4,7 @@
  *   process_give.c      which worker gets which task, and when workers start
  *   process_take.c      what comes from a worker: results, nonsense, its end
  *   process_stop.c      tasks that are to end early, and their workers
+ *   process_rerun.c     tasks that have failed and may run again
  *   process_collect.c   the collector's thread, which waits for that
  * LOCKS: all calls here under the pool's lock, but for the collector's own. */
 #ifndef FUT_POOL_PROCESS_INSIDE_H
@@ -15,6 +16,7 @@
 #include "base/spin.h"
 #include "core/bound.h"
 #include "core/queue.h"
+#include "core/rerun.h"
 #include "pool/process_child.h"
 #include "pool/process_link.h"
 #include "pool/process_pool.h"
@@ -43,6 +45,7 @@ struct fut_process_pool {
     bool closed, killed, broken;
     bool dormant;     /* the collector sleeps for ever: who makes work rings */
     char *why_broken; /* NULL also when there was no memory for it */
+    struct fut_reruns reruns;
     struct fut_executor_stats counts;
     struct fut_histogram wait, run;
     struct fut_process_shared shared;
@@ -119,6 +122,32 @@ bool fut_process_has_no_time(struct fut_process_pool *p, struct fut_task *t);
 /* fut_process_watch(p): asks those whose time is over to end, and sends stronger signals to the
  * workers of those that did not. When to look again. */
 fut_time fut_process_watch(struct fut_process_pool *p);
+
+/* process_rerun.c */
+
+/* fut_process_rerun(p, t, outcome): t has left its worker, or that is gone, with this outcome;
+ * true when it keeps its future pending: the count is passed on, the outcome freed. */
+bool fut_process_rerun(struct fut_process_pool *p, struct fut_task *t,
+                       struct fut_outcome *outcome);
+
+/* fut_process_requeue_due(p): moves what may run again now to the queue; when to look again. */
+fut_time fut_process_requeue_due(struct fut_process_pool *p);
+
+/* fut_process_break_reruns(p): when p breaks: what was asked about ends with its error, all
+ * else because of that. */
+void fut_process_break_reruns(struct fut_process_pool *p);
+
+/* question and answer of core/executor.h. */
+bool fut_process_question(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *out);
+void fut_process_answer(struct fut_executor *ex, struct fut_task *t,
+                        struct fut_outcome *outcome, bool again);
+
+/* process_pool.c */
+
+/* fut_process_pool_of(ex): the pool that this executor is. fut_process_wake_collector(p): it is
+ * to look, unless it has ended. */
+struct fut_process_pool *fut_process_pool_of(struct fut_executor *ex);
+void fut_process_wake_collector(struct fut_process_pool *p);
 
 /* fut_process_collector(pool): the main function of the collector's thread, which has a
  * count. */

@@ -7,18 +7,17 @@
 #include "core/fork.h"
 #include "pool/process_inside.h"
 
-static struct fut_process_pool *pool_of(struct fut_executor *ex) {
+struct fut_process_pool *fut_process_pool_of(struct fut_executor *ex) {
     return (struct fut_process_pool *)ex;
 }
 
-/* Under the lock: the collector is to look, unless it has ended. */
-static void wake_collector(struct fut_process_pool *p) {
+void fut_process_wake_collector(struct fut_process_pool *p) {
     if (p->shared.memory) fut_bell_ring(fut_process_doorbell(&p->shared));
     p->dormant = false;
 }
 
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     fut_time now = fut_now();
     fut_lock(&p->lock);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
@@ -35,13 +34,14 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
         if (makes_way) fut_process_make_way(p);
         fut_process_dispatch(p);
     }
-    if (p->dormant) wake_collector(p); /* else it is told by a worker, or looks by itself */
+    if (p->dormant)
+        fut_process_wake_collector(p); /* else it is told by a worker, or looks by itself */
     fut_unlock(&p->lock);
     return err;
 }
 
 static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     enum fut_err err = FUT_OK;
     *out = NULL;
     fut_lock(&p->lock);
@@ -54,7 +54,7 @@ static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) 
 /* Where a task is that was given to a worker. False when it is not at one any more. */
 static bool find(struct fut_process_pool *p, struct fut_task *t,
                  struct fut_process_link **link) {
-    if (t->queued || t->worker >= (uint32_t)p->nlinks) return false;
+    if (t->queued || t->pause || t->worker >= (uint32_t)p->nlinks) return false;
     *link = &p->links[t->worker];
     bool in_window = t->place >= (*link)->first && t->place < (*link)->next;
     return in_window && *fut_link_task(*link, t->place) == t;
@@ -63,12 +63,15 @@ static bool find(struct fut_process_pool *p, struct fut_task *t,
 /* A task in the queue is taken off it; one that waits at a worker is taken back, if the worker
  * has not started it. */
 static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     struct fut_process_link *link;
+    struct fut_outcome last = {0};
     fut_lock(&p->lock);
-    bool cancelled = t->queued;
+    bool cancelled = t->queued || t->pause;
     if (t->queued)
         fut_queue_remove(&p->queue, t);
+    else if (t->pause)
+        fut_reruns_remove(&p->reruns, t, &last);
     else
         cancelled = find(p, t, &link) && fut_process_take_back(p, link, t->place);
     if (cancelled) {
@@ -77,25 +80,27 @@ static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
         fut_process_dispatch(p);
     }
     fut_unlock(&p->lock);
+    fut_outcome_deinit(&last);
     if (cancelled) fut_task_drop(t);
     return cancelled;
 }
 
 static bool pool_interrupt(struct fut_executor *ex, struct fut_task *t) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     struct fut_process_link *link;
     fut_lock(&p->lock);
+    bool waits = t->queued || t->pause; /* it has just come back, to run again */
     bool asked = find(p, t, &link) && fut_process_interrupt(p, link, t);
     if (asked) {
         fut_process_dispatch(p);
-        wake_collector(p); /* it has something to watch */
+        fut_process_wake_collector(p); /* it has something to watch */
     }
     fut_unlock(&p->lock);
-    return asked;
+    return asked || (waits && fut_task_cancel(t));
 }
 
 static void pool_look(struct fut_executor *ex, struct fut_task *t) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     struct fut_process_link *link;
     fut_lock(&p->lock);
     if (find(p, t, &link) && fut_claim_started(link->slot, t->place)) fut_process_started(t);
@@ -117,21 +122,26 @@ static void cancel_pending(struct fut_process_pool *p) {
         }
     }
     for (struct fut_task *t; (t = fut_queue_pop(&p->queue));) cancel_one(p, t);
+    struct fut_outcome last = {0};
+    for (struct fut_task *t; (t = fut_reruns_pop(&p->reruns, &last));) {
+        fut_outcome_deinit(&last);
+        cancel_one(p, t);
+    }
 }
 
 static void pool_close(struct fut_executor *ex, bool cancel) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     fut_lock(&p->lock);
     p->closed = true;
     fut_bound_end(&p->bound);
     if (cancel) cancel_pending(p);
     fut_process_dispatch(p);
-    wake_collector(p); /* it is the last one out */
+    fut_process_wake_collector(p); /* it is the last one out */
     fut_unlock(&p->lock);
 }
 
 static void pool_kill(struct fut_executor *ex, int signal) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     fut_lock(&p->lock);
     p->closed = p->killed = true;
     fut_bound_end(&p->bound);
@@ -139,16 +149,16 @@ static void pool_kill(struct fut_executor *ex, int signal) {
     for (int i = 0; i < p->nlinks; i++)
         if (p->links[i].state != FUT_LINK_FREE) p->links[i].signal = signal;
     fut_process_dispatch(p);
-    wake_collector(p);
+    fut_process_wake_collector(p);
     fut_unlock(&p->lock);
 }
 
 static struct fut_future *pool_stopped(struct fut_executor *ex) {
-    return pool_of(ex)->stopped;
+    return fut_process_pool_of(ex)->stopped;
 }
 
 static void pool_join(struct fut_executor *ex) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     pthread_mutex_lock(&p->joining); /* a second caller waits for what the first one joins */
     if (!p->joined) pthread_join(p->collector, NULL);
     p->joined = true;
@@ -156,7 +166,7 @@ static void pool_join(struct fut_executor *ex) {
 }
 
 static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     fut_lock(&p->lock);
     *out = p->counts;
     out->workers = (size_t)p->nworkers;
@@ -165,14 +175,15 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
         out->running += link->load > 0 && fut_claim_started(link->slot, link->first);
     }
     out->idle = out->workers - out->running;
-    out->pending = p->queue.length + p->window - out->running;
+    out->pending = p->queue.length + p->window - out->running + p->reruns.length;
+    out->retried = p->reruns.count;
     out->wait = fut_histogram_read(&p->wait);
     out->run = fut_histogram_read(&p->run);
     fut_unlock(&p->lock);
 }
 
 static char *pool_broken(struct fut_executor *ex) {
-    struct fut_process_pool *p = pool_of(ex);
+    struct fut_process_pool *p = fut_process_pool_of(ex);
     fut_lock(&p->lock);
     char *why = p->why_broken ? fut_strdup(p->why_broken) : NULL;
     fut_unlock(&p->lock);
@@ -184,6 +195,8 @@ static const struct fut_executor_ops process_pool_ops = {
     .room = pool_room,
     .cancel = pool_cancel,
     .interrupt = pool_interrupt,
+    .question = fut_process_question,
+    .answer = fut_process_answer,
     .look = pool_look,
     .close = pool_close,
     .stopped = pool_stopped,

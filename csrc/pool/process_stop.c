@@ -33,15 +33,19 @@ bool fut_process_end_asked(struct fut_process_pool *p, struct fut_process_link *
                            struct fut_task *t) {
     unsigned how = fut_future_asked(&t->future);
     struct fut_outcome outcome = {0};
+    bool again = false;
     if (!how) return false;
     if (how & FUT_ASKED_CANCEL) {
         p->counts.cancelled++;
     } else {
-        p->counts.failed++;
         fut_task_time_out(t, &outcome);
+        again = fut_process_rerun(p, t, &outcome);
+        p->counts.failed += !again;
     }
-    fut_future_settle_asked(&t->future, &outcome);
-    fut_task_drop(t);
+    if (!again) {
+        fut_future_settle_asked(&t->future, &outcome);
+        fut_task_drop(t);
+    }
     if (link && link->state != FUT_LINK_LEAVING) link->impatient_at = 0;
     return true;
 }

@@ -37,6 +37,7 @@ void fut_process_break(struct fut_process_pool *p, const char *why) {
     fut_bound_end(&p->bound);
     for (struct fut_task *t; (t = fut_queue_pop(&p->queue));)
         fut_process_fail(p, t, FUT_EBROKEN, p->why_broken);
+    fut_process_break_reruns(p);
 }
 
 /* ---- frames ---- */
@@ -89,6 +90,10 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
         fut_outcome_fail(&s->outcome, err, NULL);
     }
     bool failed = fut_outcome_is_error(&s->outcome);
+    if (failed && fut_process_rerun(p, t, &s->outcome)) {
+        p->ndone--;
+        return true;
+    }
     (*(failed ? &p->counts.failed : &p->counts.completed))++;
     return true;
 }
@@ -157,9 +162,10 @@ static void lose(struct fut_process_pool *p, struct fut_task *t, int pid, int st
     fut_outcome_fail(&outcome, p->killed ? FUT_EBROKEN : FUT_ELOST, text);
     outcome.pid = pid;
     outcome.status = status;
-    p->counts.failed++;
     p->counts.lost++;
     fut_process_started(t);
+    if (fut_process_rerun(p, t, &outcome)) return;
+    p->counts.failed++;
     fut_future_settle(&t->future, &outcome);
     fut_task_drop(t);
 }

@@ -5,6 +5,7 @@
  *   thread_worker.c   a worker's thread: take, run, settle
  *   thread_help.c     tasks that wait: what their workers do, who runs in their place
  *   thread_stop.c     tasks that are to end early, and workers that are stuck in them
+ *   thread_rerun.c    tasks that have failed and may run again
  * LOCKS: calls marked "under the lock" are made under the pool's lock; nothing here waits or
  * enters a worker under it. */
 #ifndef FUT_POOL_THREAD_INSIDE_H
@@ -19,6 +20,7 @@
 #include "base/timer.h"
 #include "core/bound.h"
 #include "core/queue.h"
+#include "core/rerun.h"
 #include "core/sleeper.h"
 #include "pool/thread_pool.h"
 
@@ -75,10 +77,11 @@ struct fut_thread_pool {
     struct fut_histogram wait, run; /* of workers that have ended */
     struct fut_spin spin;
     struct fut_future *stopped;
-    bool has_timers;           /* fut_timers_hold, for what follows and for limits of tasks */
-    struct fut_task *asked;    /* to end early, and not done so yet; the earliest first */
-    struct fut_timer patience; /* with them */
-    bool patient;              /* it runs */
+    struct fut_reruns reruns;
+    bool has_timers;        /* fut_timers_hold, for what follows and for limits of tasks */
+    struct fut_task *asked; /* to end early, and not done so yet; the earliest first */
+    struct fut_timer alarm; /* when patience with them is over, or one may run again */
+    bool alarmed;           /* it runs */
     struct fut_thread_pool_options options;
 };
 
@@ -176,10 +179,21 @@ void fut_thread_check_stopped(struct fut_thread_pool *p);
 /* fut_thread_interrupt(ex, t): the executor's operation. */
 bool fut_thread_interrupt(struct fut_executor *ex, struct fut_task *t);
 
-/* fut_thread_prepare_limits(p): for tasks with a limit: there is a thread for timers;
- * FUT_ETHREAD. fut_thread_drop_timers(p): when all workers have ended. BLOCKING. */
-enum fut_err fut_thread_prepare_limits(struct fut_thread_pool *p);
+/* fut_thread_prepare_timers(p): for tasks with a limit, and for those that may have to rest:
+ * there is a thread for timers; FUT_ETHREAD. fut_thread_drop_timers(p): when all workers have
+ * ended. BLOCKING. */
+enum fut_err fut_thread_prepare_timers(struct fut_thread_pool *p);
 void fut_thread_drop_timers(struct fut_thread_pool *p);
+
+/* fut_thread_set_alarm(p): under the lock, after a task was asked to end, or came to rest. */
+void fut_thread_set_alarm(struct fut_thread_pool *p);
+
+/* fut_thread_run_inside(p, w, t, out): on w's thread: starts the task. */
+static inline void fut_thread_run_inside(struct fut_thread_pool *p, struct fut_thread_worker *w,
+                                         struct fut_task *t, struct fut_outcome *out) {
+    fut_task_count_attempt(t);
+    p->options.worker->run(w->inside, &t->call, &t->future.state, out);
+}
 
 /* fut_thread_run_limited(p, w, t, out): runs a task that has a limit. */
 void fut_thread_run_limited(struct fut_thread_pool *p, struct fut_thread_worker *w,
@@ -189,6 +203,32 @@ void fut_thread_run_limited(struct fut_thread_pool *p, struct fut_thread_worker 
  * What fut_thread_run gives. */
 bool fut_thread_end_asked(struct fut_thread_pool *p, struct fut_thread_worker *w,
                           struct fut_task *t, bool stacked);
+
+/* ---- tasks that run again: thread_rerun.c ---- */
+
+/* fut_thread_is_over(p): under the lock: nothing will come to the queue any more. */
+static inline bool fut_thread_is_over(const struct fut_thread_pool *p) {
+    return p->closed && p->reruns.length == 0;
+}
+
+/* fut_thread_rerun(p, t, outcome, stacked): on its worker's thread: a run of t has ended, and
+ * another one may be left to it. True when it keeps its future pending: the count is passed on,
+ * and the outcome is taken; the worker counts as available. */
+bool fut_thread_rerun(struct fut_thread_pool *p, struct fut_task *t,
+                      struct fut_outcome *outcome, bool stacked);
+
+/* fut_thread_go_on(p): with the lock, which it lets go: after p->reruns has changed: what is
+ * due goes to the queue, and workers that are no longer needed end. */
+void fut_thread_go_on(struct fut_thread_pool *p);
+
+/* question and answer of core/executor.h. */
+bool fut_thread_question(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *out);
+void fut_thread_answer(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *outcome,
+                       bool again);
+
+/* fut_thread_break_reruns(p, end): under the lock, when p breaks: what was asked about ends
+ * with its error; appends the rest at *end, with the counts. */
+void fut_thread_break_reruns(struct fut_thread_pool *p, struct fut_task **end);
 
 /* fut_thread_main(worker): the main function of a worker's thread, which has a count of the
  * pool. */

@@ -13,8 +13,13 @@ struct fut_task *fut_thread_take_all(struct fut_thread_pool *p) {
 
 /* Under the lock: empties the queue into cancelled futures; the caller drops them after it. */
 static struct fut_task *cancel_all(struct fut_thread_pool *p) {
-    p->cancelled += p->queue.length;
+    p->cancelled += p->queue.length + p->reruns.length;
     struct fut_task *first = fut_thread_take_all(p);
+    struct fut_outcome last = {0};
+    for (struct fut_task *t; (t = fut_reruns_pop(&p->reruns, &last)); first = t) {
+        fut_outcome_deinit(&last);
+        t->next = first;
+    }
     for (struct fut_task *t = first; t; t = t->next) fut_future_cancel(&t->future);
     return first;
 }
@@ -28,15 +33,17 @@ static void drop_all(struct fut_task *t) {
 
 /* ---- the executor's operations ---- */
 
-static bool has_limit(struct fut_task **tasks, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (tasks[i]->options && tasks[i]->options->timeout) return true;
+static bool needs_timer(struct fut_task **tasks, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const struct fut_task_options *o = tasks[i]->options;
+        if (o && (o->timeout || o->rerun.backoff.first_s > 0)) return true;
+    }
     return false;
 }
 
 static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks, size_t n) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
-    if (has_limit(tasks, n) && fut_thread_prepare_limits(p) != FUT_OK) return FUT_ETHREAD;
+    if (needs_timer(tasks, n) && fut_thread_prepare_timers(p) != FUT_OK) return FUT_ETHREAD;
     fut_time now = fut_now();
     fut_lock(&p->lock);
     atomic_store_explicit(&p->submitter_cpu, fut_cpu_current(), memory_order_relaxed);
@@ -84,22 +91,31 @@ static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) 
  * cancelled, never both. */
 static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
+    struct fut_outcome last = {0};
     fut_lock(&p->lock);
-    bool cancelled = t->queued;
-    if (cancelled) {
+    bool rests = t->pause != FUT_PAUSE_NONE, cancelled = rests || t->queued;
+    if (t->queued) {
         fut_queue_remove(&p->queue, t);
         fut_thread_set_pending(p);
+    } else if (rests) {
+        fut_reruns_remove(&p->reruns, t, &last);
+    }
+    if (cancelled) {
         fut_future_cancel(&t->future);
         p->cancelled++;
     }
-    fut_unlock(&p->lock);
+    if (rests)
+        fut_thread_go_on(p);
+    else
+        fut_unlock(&p->lock);
+    fut_outcome_deinit(&last);
     if (cancelled) fut_task_drop(t);
     return cancelled;
 }
 
 void fut_thread_check_stopped(struct fut_thread_pool *p) {
     fut_lock(&p->lock);
-    bool stopped = p->closed && p->nworkers == 0;
+    bool stopped = fut_thread_is_over(p) && p->nworkers == 0;
     fut_unlock(&p->lock);
     if (!stopped) return;
     struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
@@ -158,11 +174,12 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
     fut_lock(&p->lock);
     *out = (struct fut_executor_stats){
         .workers = (size_t)p->nworkers,
-        .pending = p->queue.length,
+        .pending = p->queue.length + p->reruns.length,
         .submitted = p->submitted,
         .completed = p->completed,
         .failed = p->failed,
         .cancelled = p->cancelled,
+        .retried = p->reruns.count,
     };
     fut_histogram_merge(&wait, &p->wait);
     fut_histogram_merge(&run, &p->run);
@@ -199,6 +216,8 @@ static const struct fut_executor_ops thread_pool_ops = {
     .stopped = pool_stopped,
     .join = pool_join,
     .interrupt = fut_thread_interrupt,
+    .question = fut_thread_question,
+    .answer = fut_thread_answer,
     .stats = pool_stats,
     .broken = pool_broken,
     .wait_begin = fut_thread_wait_begin,
@@ -207,7 +226,8 @@ static const struct fut_executor_ops thread_pool_ops = {
 
 static void pool_free(struct fut_object *o) {
     struct fut_thread_pool *p = (struct fut_thread_pool *)o;
-    FUT_ASSERT(p->nworkers == 0 && p->queue.length == 0); /* tasks and threads hold the pool */
+    FUT_ASSERT(p->nworkers == 0 &&
+               p->queue.length + p->reruns.length == 0); /* tasks and threads hold the pool */
     if (p->left) {
         p->left->next = p->workers;
         p->workers = p->left;

@@ -27,10 +27,15 @@ static void append(struct fut_thread_pool *p, struct fut_task *t) {
     *at = t;
 }
 
-static void be_patient(struct fut_thread_pool *p) {
-    if (p->patient || !p->has_timers || !p->asked) return;
-    p->patient = true;
-    fut_timer_start(&p->patience, (fut_time)p->asked->place);
+void fut_thread_set_alarm(struct fut_thread_pool *p) {
+    fut_time at = fut_reruns_due(&p->reruns);
+    if (p->asked && (fut_time)p->asked->place < at) at = (fut_time)p->asked->place;
+    if (at == FUT_NEVER || !p->has_timers) return;
+    if (p->alarmed)
+        fut_timer_hurry(&p->alarm, at);
+    else
+        fut_timer_start(&p->alarm, at);
+    p->alarmed = true;
 }
 
 /* Under the lock. A worker cannot pass it by: with the bit set it ends the task under the lock,
@@ -41,7 +46,7 @@ static bool ask(struct fut_thread_pool *p, struct fut_task *t, unsigned how) {
     p->options.worker->interrupt(worker_of(p, t)->inside);
     fut_task_hold(t);
     append(p, t);
-    be_patient(p);
+    fut_thread_set_alarm(p);
     return true;
 }
 
@@ -50,11 +55,12 @@ bool fut_thread_interrupt(struct fut_executor *ex, struct fut_task *t) {
     if (fut_future_done(&t->future)) return false;
     /* Without a thread for timers it is interrupted all the same, but waited for as long as it
      * takes. */
-    (void)fut_thread_prepare_limits(p);
+    (void)fut_thread_prepare_timers(p);
     fut_lock(&p->lock);
-    bool asked = !t->queued && ask(p, t, FUT_ASKED_CANCEL);
+    bool waits = t->queued || t->pause; /* it has just come back, to run again */
+    bool asked = !waits && ask(p, t, FUT_ASKED_CANCEL);
     fut_unlock(&p->lock);
-    return asked;
+    return asked || (waits && fut_task_cancel(t));
 }
 
 /* ---- limits ---- */
@@ -81,21 +87,26 @@ void fut_thread_run_limited(struct fut_thread_pool *p, struct fut_thread_worker 
     }
     struct limit l = {.timer.fire = on_limit, .pool = p, .task = t};
     fut_timer_start(&l.timer, limit < FUT_NEVER - now ? now + limit : FUT_NEVER);
-    p->options.worker->run(w->inside, &t->call, &t->future.state, out);
+    fut_thread_run_inside(p, w, t, out);
     fut_timer_stop(&l.timer);
 }
 
 /* ---- the end of a task that was asked ---- */
 
-/* Under the lock, so once. It is counted before it is done. */
-static void settle(struct fut_thread_pool *p, struct fut_task *t) {
+/* Under the lock, so once. It is counted before it is done. One that has left its worker may be
+ * asked about, which passes on a count. */
+static void settle(struct fut_thread_pool *p, struct fut_task *t, bool has_left) {
     if (fut_future_done(&t->future)) return;
     struct fut_outcome outcome = {0};
     if (fut_future_asked(&t->future) & FUT_ASKED_CANCEL) {
         p->cancelled++;
     } else {
-        p->failed++;
         fut_task_time_out(t, &outcome);
+        if (has_left && !p->broken && fut_reruns_take(&p->reruns, t, &outcome)) {
+            fut_task_hold(t);
+            return;
+        }
+        p->failed++;
     }
     fut_future_settle_asked(&t->future, &outcome);
 }
@@ -124,7 +135,7 @@ bool fut_thread_end_asked(struct fut_thread_pool *p, struct fut_thread_worker *w
     bool listed = unlink_asked(p, t);
     bool needed = !w->stuck || come_back(p, w, stacked);
     if (needed && !stacked) atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
-    settle(p, t);
+    settle(p, t, true);
     fut_unlock(&p->lock);
     if (listed) fut_task_drop(t);
     return needed;
@@ -142,7 +153,7 @@ static struct fut_task *give_up(struct fut_thread_pool *p) {
         struct fut_task *t = p->asked;
         struct fut_thread_worker *w = worker_of(p, t);
         p->asked = t->next;
-        settle(p, t);
+        settle(p, t, false);
         if (atomic_load_explicit(&w->running, memory_order_relaxed) == t) {
             w->stuck = true;
             p->nworkers--;
@@ -155,20 +166,17 @@ static struct fut_task *give_up(struct fut_thread_pool *p) {
     return stuck;
 }
 
-static void lose_patience(struct fut_timer *timer) {
+static void on_alarm(struct fut_timer *timer) {
     struct fut_thread_pool *p =
-        (struct fut_thread_pool *)((char *)timer - offsetof(struct fut_thread_pool, patience));
+        (struct fut_thread_pool *)((char *)timer - offsetof(struct fut_thread_pool, alarm));
     enum fut_err err = FUT_OK;
     fut_lock(&p->lock);
+    p->alarmed = false;
     struct fut_task *stuck = give_up(p);
-    p->patient = false;
-    be_patient(p);
+    fut_thread_set_alarm(p);
     if (stuck) err = fut_thread_start_workers(p);
-    struct fut_thread_worker *sleeper = fut_thread_next_to_wake(p);
-    fut_unlock(&p->lock);
-    fut_thread_wake(sleeper);
+    fut_thread_go_on(p);
     if (err != FUT_OK) fut_thread_break(p, err, NULL);
-    fut_thread_check_stopped(p);
     for (struct fut_task *next; stuck; stuck = next) {
         next = stuck->next;
         fut_task_drop(stuck); /* the last may take the pool with it */
@@ -177,7 +185,7 @@ static void lose_patience(struct fut_timer *timer) {
 
 /* ---- timers ---- */
 
-enum fut_err fut_thread_prepare_limits(struct fut_thread_pool *p) {
+enum fut_err fut_thread_prepare_timers(struct fut_thread_pool *p) {
     fut_lock(&p->lock);
     bool has = p->has_timers;
     fut_unlock(&p->lock);
@@ -187,7 +195,7 @@ enum fut_err fut_thread_prepare_limits(struct fut_thread_pool *p) {
     fut_lock(&p->lock);
     has = p->has_timers;
     p->has_timers = true;
-    p->patience.fire = lose_patience;
+    p->alarm.fire = on_alarm;
     fut_unlock(&p->lock);
     if (has) fut_timers_drop(); /* somebody else was faster */
     return FUT_OK;
@@ -199,9 +207,9 @@ void fut_thread_drop_timers(struct fut_thread_pool *p) {
     if (drop) p->has_timers = false;
     fut_unlock(&p->lock);
     if (!drop) return;
-    fut_timer_stop(&p->patience);
+    fut_timer_stop(&p->alarm);
     fut_lock(&p->lock);
-    p->patient = false;
+    p->alarmed = false;
     fut_unlock(&p->lock);
     fut_timers_drop();
 }

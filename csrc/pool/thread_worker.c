@@ -13,7 +13,7 @@ static struct fut_task *take(struct fut_thread_pool *p, struct fut_thread_worker
                 fut_unlock(&p->lock);
                 return NULL;
             }
-        } else if (p->queue.length == 0 && !p->closed) {
+        } else if (p->queue.length == 0 && !fut_thread_is_over(p)) {
             fut_thread_wait_for_work(p, w, may_spin);
             may_spin = false;
         } else {
@@ -56,20 +56,19 @@ static void leave_stack(struct fut_thread_pool *p) {
 /* Runs it on w; when it ended. */
 static fut_time run_inside(struct fut_thread_pool *p, struct fut_thread_worker *w,
                            struct fut_task *t, struct fut_outcome *out) {
-    fut_task_count_attempt(t);
     fut_time begun = fut_now();
     struct fut_frame frame;
     fut_sleeper_enter(&w->sleeper, &frame, t);
     if (t->options && t->options->timeout)
         fut_thread_run_limited(p, w, t, out);
     else
-        p->options.worker->run(w->inside, &t->call, &t->future.state, out);
+        fut_thread_run_inside(p, w, t, out);
     fut_sleeper_leave(&w->sleeper);
     fut_time ended = fut_now();
     fut_histogram_add(&w->wait, begun - t->future.done_at);
     fut_histogram_add(&w->run, ended - begun);
     fut_task_sign(t, out);
-    if (holds_much(&t->call)) fut_payload_deinit(&t->call);
+    if (holds_much(&t->call) && !fut_rerun_may(t)) fut_payload_deinit(&t->call);
     return ended;
 }
 
@@ -86,6 +85,7 @@ bool fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, stru
     if (fut_future_start(&t->future)) ended = run_inside(p, w, t, &outcome);
     atomic_store_explicit(&w->running, below, memory_order_relaxed);
     if (stacked) leave_stack(p);
+    if (fut_rerun_may(t) && fut_thread_rerun(p, t, &outcome, stacked)) return true;
     bool needed = true;
     if (fut_future_claim(&t->future)) { /* before it is counted: nobody can ask it any more */
         if (!stacked) atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
@@ -118,6 +118,7 @@ void fut_thread_break(struct fut_thread_pool *p, enum fut_err err, char *why) {
     p->broken = true;
     p->failed += p->queue.length; /* before a reader of a future can ask for the counts */
     struct fut_task *taken = fut_thread_take_all(p);
+    fut_thread_break_reruns(p, &taken);
     struct fut_thread_worker *sleepers = fut_thread_close(p);
     fut_unlock(&p->lock);
     fut_thread_wake_list(sleepers);

@@ -36,6 +36,8 @@ struct fut_worker {
     int nlevels;
     lua_State **levels; /* in which those on top run; anchored in the registry */
     pthread_t thread;
+    void (*at_rest)(lua_State *L, void *arg); /* or NULL */
+    void *at_rest_arg;
 };
 
 /* The registry key of the worker in its state. */
@@ -46,6 +48,21 @@ const struct fut_worker_info *fut_lua_worker_info(lua_State *L) {
     const struct fut_worker *w = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return w ? &w->info : NULL;
+}
+
+void fut_lua_worker_at_rest(lua_State *L, void (*call)(lua_State *L, void *arg), void *arg) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &worker_key);
+    struct fut_worker *w = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (!w) return;
+    w->at_rest = call;
+    w->at_rest_arg = arg;
+}
+
+static void come_to_rest(struct fut_worker *w) {
+    void (*call)(lua_State * L, void *arg) = w->at_rest;
+    w->at_rest = NULL;
+    call(w->L, w->at_rest_arg);
 }
 
 /* os.exit in a worker process ends that, and nothing else: what the program had registered with
@@ -171,6 +188,7 @@ static enum fut_err initialize(struct fut_worker *w, char **why) {
         if (lua_pcall(w->L, 2, 0, 0) != LUA_OK) lua_pop(w->L, 1);
     }
     fut_outcome_deinit(&o);
+    if (w->at_rest) come_to_rest(w);
     return failed ? FUT_EBROKEN : FUT_OK;
 }
 
@@ -268,6 +286,7 @@ static void worker_run(struct fut_worker *w, const struct fut_payload *call,
     lua_State *L = state_of_run(w);
     fut_run(L, call, w->process, asked, out);
     w->depth--;
+    if (w->at_rest && w->depth == 0) come_to_rest(w);
     if (w->depth >= LEVELS_KEPT) drop_level(w, L);
 }
 

@@ -53,6 +53,11 @@ struct fut_lua_config *fut_lua_config_new(void);
  * worker run another one on top of it? Makes ready what that needs. Never raises. */
 bool fut_lua_worker_can_nest(lua_State *L);
 
+/* fut_lua_worker_at_rest(L, call, arg): in a worker's state: call(L, arg), once, when no task
+ * runs in it any more: then there is nobody who would come to a safe point. It must not raise.
+ * Elsewhere: nothing. */
+void fut_lua_worker_at_rest(lua_State *L, void (*call)(lua_State *L, void *arg), void *arg);
+
 /* fut_lua_worker_info(L): in a worker's state what it is, else NULL. */
 const struct fut_worker_info *fut_lua_worker_info(lua_State *L);
 

@@ -2,6 +2,7 @@
 -- Argument checks with the wording of Lua's own: "bad argument #n to 'name' (...)".
 
 local core = require "futures.core"
+local retries = require "futures.retries"
 
 local check = {}
 
@@ -37,7 +38,7 @@ function check.timeout(value)
 end
 
 -- What an option must be: the words for it, and the value as it is used, or nil when it is
--- wrong.
+-- wrong; then perhaps what is wrong, when the words are not all.
 local kinds = {
     ["integer from 1"] = check.positive_integer,
     ["number of seconds"] = function(value) return check.timeout(value) and value or nil end,
@@ -53,6 +54,7 @@ local kinds = {
     ["'block' or 'error'"] = function(value)
         return (value == "block" or value == "error") and value or nil
     end,
+    ["integer from 0 or table"] = function(value) return retries.policy(value, check.shown) end,
     ["array"] = function(value) return type(value) == "table" and value or nil end,
 }
 
@@ -70,12 +72,12 @@ function check.options(options, known, n, name, up)
         if not kind then
             check.misuse(n, name, ("unknown option '%s'"):format(tostring(option)), up)
         end
-        checked[option] = kinds[kind](value)
-        if checked[option] == nil then
-            local got = check.shown(value)
-            local message = ("option '%s': %s expected, got %s"):format(option, kind, got)
-            check.misuse(n, name, message, up)
+        local taken, problem = kinds[kind](value)
+        if taken == nil then
+            problem = problem or ("%s expected, got %s"):format(kind, check.shown(value))
+            check.misuse(n, name, ("option '%s': %s"):format(option, problem), up)
         end
+        checked[option] = taken
     end
     return checked
 end

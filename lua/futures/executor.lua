@@ -30,6 +30,8 @@ local view_options = {
     name = "string without zeros",
     priority = "number",
     task_timeout = "number of seconds",
+    retries = "integer from 0 or table",
+    retry_on = "callable value",
 }
 
 local no_options = {}
@@ -49,12 +51,16 @@ local prepared = setmetatable({}, { __mode = "k" })
 local function prepare(options)
     local limit = options.task_timeout
     if limit == math.huge then limit = nil end
-    if not (options.name or options.priority or limit) then return false end
+    local retries = options.retries
+    if retries and retries.max == 0 then retries = nil end
+    if not (options.name or options.priority or limit or retries) then return false end
     if limit then limit = limit > 0 and math.max(limit, 2e-9) or -1 end -- 0 is none in C
     return core.task_options {
         name = options.name,
         priority = options.priority,
         timeout = limit,
+        retries = retries,
+        retry_on = retries and options.retry_on, -- without them it means nothing
     }
 end
 

@@ -314,7 +314,17 @@ function Future:set_running_or_notify_cancel() end
 ---@field ordered? boolean false: a map gives results as they come; default: true
 ---@field priority? number of the tasks; higher ones run first; default: 0
 ---@field task_timeout? number seconds a task may run; then its future fails with TimeoutError
+---@field retries? integer|futures.Retries how often a task runs again whose worker has died
+---@field retry_on? fun(err: any, attempt: integer): any with `retries`: is an error worth it?
 ---@field name? string what the tasks are called in tracebacks of their errors and in `tostring`
+
+--- How often a task that has failed runs again, and after which pauses.
+---@class futures.Retries
+---@field max integer from 0
+---@field backoff? number seconds before the first retry; default: 0
+---@field factor? number by which each pause is longer than the one before; default: 2
+---@field max_delay? number seconds that no pause is longer than; default: 30
+---@field jitter? boolean pauses are shorter by chance, down to the half; default: true
 
 ---@class futures.ShutdownOptions
 ---@field wait? boolean default: true
