@@ -156,6 +156,9 @@ describe("A session", function()
         assert.equal(2, s.running)
         assert.equal(3, s.pending)
         assert.equal(5, s.submitted)
+        assert.equal(2, s.workers)
+        assert.equal(0, s.idle)
+        assert.same({ p50 = 0, p99 = 0, max = 0, mean = 0 }, s.run)
         assert.is_true(list[5]:cancel())
         seen:open(gate)
         for i = 1, 4 do
@@ -171,11 +174,46 @@ describe("A session", function()
         assert.equal(4, s.completed)
         assert.equal(1, s.failed)
         assert.equal(1, s.cancelled)
+        assert.equal(2, s.workers)
+        assert.equal(2, s.idle)
+        assert.equal(0, s.lost)
+        assert.equal(0, s.retried)
+        http:shutdown()
+        assert.equal(0, http:stats().workers)
+    end)
+
+    it("has the counts of an executor, all 0 at first", function()
+        local http <close> = fetch.Session {}
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        assert.same(ex:stats(), http:stats())
+        assert.same(ex:stats(), http:with({ timeout = 1 }):stats())
+    end)
+
+    it("times how long its requests wait and run", function()
+        local http <close> = fetch.Session { base_url = seen.url, max_connections = 1 }
+        local gate = seen:gate()
+        local list = many(2, function()
+            return http:get("/wait/" .. gate)
+        end)
+        seen:await(gate, 1)
+        futures.sleep(0.05)
+        seen:open(gate)
+        for _, f in ipairs(list) do
+            f:result(LIMIT)
+        end
+        local s = http:stats()
+        for _, times in ipairs { s.wait, s.run } do -- of one of the two at least so long
+            assert.is_true(times.max >= 0.05, times.max)
+            assert.is_true(times.mean >= 0.025 and times.mean <= times.max, times.mean)
+            assert.is_true(times.p50 <= times.p99 and times.p99 <= times.max)
+        end
     end)
 
     it("says what it is", function()
         local http <close> = fetch.Session {}
-        check.contains("Session", tostring(http))
+        check.contains("Session: 0x", tostring(http))
+        check.contains("(0 workers, 0 pending, 0 running)", tostring(http))
+        assert.equal("view of " .. tostring(http), tostring(http:with { timeout = 1 }))
     end)
 end)
 

@@ -3,6 +3,7 @@
 
 local futures = require "futures"
 local fetch = require "futures.fetch"
+local request = require "futures.fetch.request"
 local bad_server = require "spec.support.bad_server"
 local check = require "spec.support.check"
 local fetch_check = require "spec.support.fetch_check"
@@ -33,6 +34,20 @@ describe("A request", function()
         assert.equal(phase, err.phase)
         return err
     end
+
+    -- Nobody waits a minute here: these are the limits that the C part is given.
+    it("has limits that nobody named", function()
+        local function limits(timeout)
+            local flat = request.flatten { timeout = timeout }
+            return { flat.total, flat.connect, flat.idle }
+        end
+        assert.same({}, limits(nil)) -- csrc/fetch/request.c: total, of 60
+        assert.same({ 5 }, limits(5))
+        assert.same({ math.huge }, limits(false))
+        assert.same({ 60, 10, 30 }, limits {})
+        assert.same({ 60, 0.2, 30 }, limits { connect = 0.2 })
+        assert.same({ 5, 10, math.huge }, limits { total = 5, idle = false })
+    end)
 
     it("times out in each phase", function()
         for path, phase in pairs { ["/silence"] = "first_byte", ["/drip"] = "body",

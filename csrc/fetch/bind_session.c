@@ -194,22 +194,45 @@ static int l_join(lua_State *L) {
     return 0;
 }
 
+static void set_times(lua_State *L, const char *name, const struct fut_times *t) {
+    lua_createtable(L, 0, 4);
+    lua_pushnumber(L, t->p50);
+    lua_setfield(L, -2, "p50");
+    lua_pushnumber(L, t->p99);
+    lua_setfield(L, -2, "p99");
+    lua_pushnumber(L, t->max);
+    lua_setfield(L, -2, "max");
+    lua_pushnumber(L, t->mean);
+    lua_setfield(L, -2, "mean");
+    lua_setfield(L, -2, name);
+}
+
 static int l_stats(lua_State *L) {
     struct fut_session_stats s;
-    fut_engine_stats(check(L, 1), &s);
+    struct fut_times wait, run;
+    fut_engine_stats(check(L, 1), &s, &wait, &run);
     const struct {
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"pending", s.pending},     {"running", s.running}, {"submitted", s.submitted},
-        {"completed", s.completed}, {"failed", s.failed},   {"cancelled", s.cancelled},
+        {"workers", s.workers},
+        {"idle", s.workers - s.running},
+        {"pending", s.pending},
+        {"running", s.running},
+        {"lost", 0},
+        {"submitted", s.submitted},
+        {"failed", s.failed},
+        {"completed", s.completed},
         {"retried", s.retried},
+        {"cancelled", s.cancelled},
     };
     lua_createtable(L, 0, 12);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         lua_pushinteger(L, (lua_Integer)rows[i].value);
         lua_setfield(L, -2, rows[i].name);
     }
+    set_times(L, "wait", &wait);
+    set_times(L, "run", &run);
     return 1;
 }
 

@@ -160,7 +160,7 @@ enum fut_err fut_engine_submit(struct fut_job *job) {
 
 void fut_engine_dropped(struct fut_job *job) {
     if (!is_of_this_process(job)) return;
-    fut_engine_count(job, FUT_ENDING_CANCELLED);
+    fut_engine_count(job, FUT_ENDING_CANCELLED, fut_now());
     fut_lock(&lock);
     if (!job->over && !job->dropped) {
         job->dropped = true;
@@ -208,14 +208,16 @@ static void settle(struct fut_future *f) {
     api->future_drop(f);
 }
 
-void fut_engine_started(struct fut_job *job) {
+void fut_engine_started(struct fut_job *job, fut_time now) {
     struct fut_session *s = job->session;
     fut_lock(&lock);
     if (!job->started && !job->counted) {
         s->stats.pending--;
         s->stats.running++;
+        if (s->stats.workers < s->stats.running) s->stats.workers = s->stats.running;
     }
     job->started = true;
+    job->started_at = now;
     struct fut_future *room = take_room(s);
     fut_unlock(&lock);
     settle(room);
@@ -227,7 +229,13 @@ static uint64_t *counter_of(struct fut_session *s, enum fut_ending ending) {
                                           : &s->stats.cancelled;
 }
 
-void fut_engine_count(struct fut_job *job, enum fut_ending ending) {
+/* One adds at a time, under the lock; readers need none. */
+static void add_times(struct fut_session *s, const struct fut_job *job, fut_time now) {
+    fut_histogram_add(&s->wait, job->started_at - job->submitted);
+    fut_histogram_add(&s->run, now - job->started_at);
+}
+
+void fut_engine_count(struct fut_job *job, enum fut_ending ending, fut_time now) {
     struct fut_session *s = job->session;
     struct fut_future *room = NULL;
     fut_lock(&lock);
@@ -236,6 +244,7 @@ void fut_engine_count(struct fut_job *job, enum fut_ending ending) {
         job->counted = true;
         job->ending = ending;
         ++*counter_of(s, ending);
+        if (job->started && ending != FUT_ENDING_CANCELLED) add_times(s, job, now);
         room = take_room(s);
     } else if (ending == FUT_ENDING_CANCELLED && job->ending != ending) {
         --*counter_of(s, job->ending); /* the cancel came between its count and its future */
@@ -255,6 +264,7 @@ void fut_engine_count_retry(struct fut_job *job) {
 /* Under the lock: a closed session without jobs has stopped; the future to be settled. */
 static struct fut_future *leave(struct fut_session *s) {
     if (!s->closed || s->jobs) return NULL;
+    s->stats.workers = 0;
     if (s->joined) {
         current->sessions--;
         wake(current);
@@ -279,11 +289,14 @@ void fut_engine_over(struct fut_engine *e, struct fut_job *job) {
     fut_job_drop(job);
 }
 
-void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out) {
+void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out,
+                      struct fut_times *wait, struct fut_times *run) {
     fut_lock(&lock);
     fut_session_check_fork(s);
     *out = s->stats;
     fut_unlock(&lock);
+    *wait = fut_histogram_read(&s->wait);
+    *run = fut_histogram_read(&s->run);
 }
 
 /* ---- sessions ---- */

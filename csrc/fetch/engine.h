@@ -47,8 +47,10 @@ void fut_engine_close_session(struct fut_session *s, enum fut_closing how);
  * fewer jobs than that are pending, or it is worth another look; NULL: no memory. */
 struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending);
 
-/* fut_engine_stats(s, out). */
-void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out);
+/* fut_engine_stats(s, out, wait, run): the counts of one moment, and the times of those that
+ * were started and have ended, but for cancelled ones. */
+void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out,
+                      struct fut_times *wait, struct fut_times *run);
 
 /* fut_engine_join(): when no session is open and no job is left, waits until the thread has
  * ended. BLOCKING, shortly. */

@@ -70,12 +70,12 @@ bool fut_engine_take(struct fut_engine *e, struct fut_job **fresh, struct fut_jo
 void fut_engine_begin_work(void);
 void fut_engine_end_work(void);
 
-/* fut_engine_started(job): counts it as running. */
-void fut_engine_started(struct fut_job *job);
+/* fut_engine_started(job, now): counts it as running. */
+void fut_engine_started(struct fut_job *job, fut_time now);
 
-/* fut_engine_count(job, ending): before its future is settled. A job that was cancelled after
- * all is counted so. */
-void fut_engine_count(struct fut_job *job, enum fut_ending ending);
+/* fut_engine_count(job, ending, now): before its future is settled. A job that was cancelled
+ * after all is counted so. */
+void fut_engine_count(struct fut_job *job, enum fut_ending ending, fut_time now);
 void fut_engine_count_retry(struct fut_job *job);
 
 /* fut_engine_over(e, job): after it. Drops the engine's count. */

@@ -29,6 +29,7 @@ static void end(struct fut_engine *e, struct fut_job *job, void *object, bool fa
                : object && !failed ? FUT_ENDING_COMPLETED
                                    : FUT_ENDING_FAILED;
     job->state = FUT_JOB_OVER;
+    fut_engine_count(job, job->how, fut_now()); /* now: the next one is about to be started */
     job->next_over = NULL;
     *e->over_last = job;
     e->over_last = &job->next_over;
@@ -39,10 +40,9 @@ static void settle(struct fut_engine *e, struct fut_job *job) {
     const struct fut_api *api = fut_engine_api();
     struct fut_result result = {.failed = job->how == FUT_ENDING_FAILED, .object = job->object};
     bool cancelled = job->how == FUT_ENDING_CANCELLED;
-    fut_engine_count(job, job->how);
     bool settled = cancelled || (job->object ? api->future_complete(job->future, &result)
                                              : api->future_fail_memory(job->future));
-    if (!settled) fut_engine_count(job, FUT_ENDING_CANCELLED);
+    if (!settled) fut_engine_count(job, FUT_ENDING_CANCELLED, fut_now());
     fut_engine_over(e, job);
 }
 
@@ -179,7 +179,7 @@ void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now) {
         job->state = FUT_JOB_NEW;
         return;
     }
-    if (is_first) fut_engine_started(job);
+    if (is_first) fut_engine_started(job, now);
     CURL *easy = make_transfer(job) ? fut_wire_easy(e) : NULL;
     if (!easy) {
         fut_schedule_release(e, job, now);

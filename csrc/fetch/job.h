@@ -37,6 +37,7 @@ struct fut_job {
     struct fut_future *future;   /* a count is held until it is over */
     uint64_t number;             /* in order of submission */
     fut_time submitted, deadline;
+    fut_time started_at; /* the first attempt; guarded by the engine's lock */
 
     struct fut_engine *engine; /* from admission on */
     enum fut_job_state state;

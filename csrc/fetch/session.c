@@ -58,7 +58,7 @@ void fut_session_check_fork(struct fut_session *s) {
     if (s->forks == fut_process_forks()) return;
     s->forks = fut_process_forks();
     s->joined = false;
-    s->stats.pending = s->stats.running = 0;
+    s->stats.workers = s->stats.pending = s->stats.running = 0;
     s->jobs = NULL;
     s->room = NULL;
     s->hosts = NULL;

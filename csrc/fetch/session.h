@@ -18,13 +18,16 @@
 #include <stdint.h>
 
 #include "base/heap.h"
+#include "base/histogram.h"
 #include "futures.h"
 
 struct fut_job;
 struct fut_host;
 
+/* Nobody dies with a request here. A worker is a place for a request that is under way, made
+ * when there is no idle one: as many as there were at once. */
 struct fut_session_stats {
-    size_t pending, running;
+    size_t workers, pending, running;
     uint64_t submitted, completed, failed, cancelled, retried;
 };
 
@@ -36,9 +39,10 @@ struct fut_session {
     bool closed;
     bool joined; /* the engine counts it */
     struct fut_session_stats stats;
-    struct fut_job *jobs;       /* those that are not over */
-    struct fut_future *stopped; /* settled at the end */
-    struct fut_future *room;    /* or NULL; settled when pending falls */
+    struct fut_histogram wait, run; /* from submit to start, and from there to the end */
+    struct fut_job *jobs;           /* those that are not over */
+    struct fut_future *stopped;     /* settled at the end */
+    struct fut_future *room;        /* or NULL; settled when pending falls */
 
     /* the engine's thread's */
     struct fut_heap ready; /* hosts with a job that may start */

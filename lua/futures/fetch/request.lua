@@ -132,7 +132,7 @@ local function seconds(value)
     return value
 end
 
-local LIMITS = { total = true, connect = true, idle = true }
+local LIMITS = { total = 60, connect = 10, idle = 30 } -- where a table does not name them
 
 function options.timeout(flat, value)
     if type(value) ~= "table" then
@@ -140,11 +140,16 @@ function options.timeout(flat, value)
         flat.total = limit
         return problem and problem:gsub("number or false", "number, false or table") or nil
     end
-    for key, one in pairs(value) do
+    for key in pairs(value) do
         if not LIMITS[key] then
             return ("unknown limit '%s'"):format(tostring(key))
         end
-        local limit, problem = seconds(one)
+    end
+    for key, usual in pairs(LIMITS) do
+        local limit, problem = usual, nil
+        if value[key] ~= nil then
+            limit, problem = seconds(value[key])
+        end
         if not limit then
             return ("'%s': %s"):format(key, problem)
         end

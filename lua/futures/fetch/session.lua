@@ -272,10 +272,10 @@ local function close(self, problem)
 end
 
 local function describe(self)
-    local s = core.stats((parts(self, "tostring")))
-    return ("%s: %d pending, %d running"):format(
-        debug.getmetatable(self) == View and "view of a Session" or "Session", s.pending,
-        s.running)
+    local target = parts(self, "tostring")
+    local s = core.stats(target)
+    return ("%sSession: %p (%d workers, %d pending, %d running)"):format(
+        target == self and "" or "view of ", target, s.workers, s.pending, s.running)
 end
 
 Session.__index = methods

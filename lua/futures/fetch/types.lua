@@ -11,7 +11,7 @@
 ---@field json? any a value for lua-cjson
 ---@field form? futures.FetchFields sent as a form
 ---@field multipart? table<string, string|futures.FetchPart> sent as a form with files
----@field timeout? number|false|futures.FetchTimeout seconds; default: 60
+---@field timeout? number|false|futures.FetchTimeout seconds an attempt; default: 60
 ---@field max_redirects? integer default: 10; 0 gives the redirect itself
 ---@field max_body? integer|false decompressed bytes; default: 64 MiB; false only with `output`
 ---@field output? string path: a successful body goes there, when it is complete
@@ -44,11 +44,12 @@
 --- Names and values: a map, where an array repeats its name, or a list of {name, value}.
 ---@alias futures.FetchFields table<string, string|number|string[]>|string[][]
 
---- Seconds, or false for none. A limit that has passed is a FetchError of kind `timeout`.
+--- Seconds, or false for none. A limit that has passed is a FetchError of kind `timeout`. A
+--- number in place of the table is `total`, without other limits.
 ---@class futures.FetchTimeout
 ---@field total? number|false for all, redirects included; default: 60
----@field connect? number|false until a connection stands; default: none
----@field idle? number|false without a byte, either way, once it stands; default: none
+---@field connect? number|false until a connection stands; default: 10
+---@field idle? number|false without a byte, either way, once it stands; default: 30
 
 --- When a request is sent again. Its last response or error is the outcome.
 ---@class futures.FetchRetries
@@ -75,7 +76,7 @@
 ---@field map fun(self, urls: string[]|fun(), opts?: futures.FetchOptions): futures.Map
 ---@field with fun(self, opts: futures.FetchOptions): futures.Session a view: more options
 ---@field shutdown fun(self, opts?: table): boolean by the rules of an executor
----@field stats fun(self): table<string, integer>
+---@field stats fun(self): futures.Stats workers: requests that were under way at once
 
 --- A user, or a token.
 ---@class futures.FetchAuth
