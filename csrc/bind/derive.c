@@ -83,7 +83,7 @@ static int derive_upstream(lua_State *L) {
 
 bool fut_derive_never_ends(lua_State *L, int index) {
     const struct fut_home *home = fut_home_of(L);
-    if (!home->in_callback) return false;
+    if (!fut_home_defers(home, L)) return false;
     struct fut_future *f = fut_future_check(L, index);
     if (fut_asker_never_ends(home, f, NULL)) return true;
     if (!fut_derive_is(L, index)) return false;
@@ -93,8 +93,11 @@ bool fut_derive_never_ends(lua_State *L, int index) {
 enum fut_wait fut_derive_refuse_wait(struct fut_home *home) {
     if (home->asking) return fut_asker_refuse_wait(home);
     fut_free(home->why);
-    home->why = fut_strdup("the wait can never end: a callback waits for what another callback "
-                           "has to settle; in a function for 'next', return the future");
+    home->why = fut_strdup(
+        home->in_callback
+            ? "the wait can never end: a callback waits for what another callback has to "
+              "settle; in a function for 'next', return the future"
+            : "the wait can never end: a finalizer waits for what a callback has to settle");
     return FUT_WAIT_NEVER;
 }
 

@@ -22,9 +22,9 @@ bool fut_derive_is(lua_State *L, int index);
 void fut_derive_unlink(lua_State *L, int index);
 
 /* fut_derive_never_ends(L, index): a wait for the future of the handle at index would never
- * end, for we are in a callback: no other callback runs meanwhile, so what one of this state
- * has to settle stays pending, unless another state, which knows it, cancels it. The same of a
- * task that retry_on is just being asked about. */
+ * end, for we are where no callback runs (fut_home_defers), so what one of this state has to
+ * settle stays pending, unless another state, which knows it, cancels it. The same of a task
+ * that retry_on is just being asked about. */
 bool fut_derive_never_ends(lua_State *L, int index);
 
 /* fut_derive_refuse_wait(home): FUT_WAIT_NEVER, with the reason in home->why. */

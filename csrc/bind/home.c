@@ -193,20 +193,22 @@ static bool run_callback(lua_State *L, struct fut_watch *watch, bool *interrupte
     return call.begun || *interrupted;
 }
 
-/* Inside of a callback only questions: what it waits for may be a task that is asked about. */
-static struct fut_watch *next_due(struct fut_home *home, bool inside) {
+/* Where callbacks are deferred only questions: what one waits for there may be a task that is
+ * asked about. */
+static struct fut_watch *next_due(struct fut_home *home, bool defers) {
     if (fut_waiter_queued(&home->inbox) == 0) return NULL;
-    return inside ? fut_waiter_find(&home->inbox, fut_callback_asks)
+    return defers ? fut_waiter_find(&home->inbox, fut_callback_asks)
                   : fut_waiter_first(&home->inbox);
 }
 
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     int ran = 0;
     bool inside = home->in_callback;
+    bool defers = fut_waiter_queued(&home->inbox) > 0 && fut_home_defers(home, L);
     if (fut_waiter_queued(&home->askers) > 0) fut_callback_sweep(home, L);
     if (home->closed || !lua_checkstack(L, LUA_MINSTACK)) return 0;
     home->in_callback = true;
-    for (struct fut_watch *watch; !*interrupted && (watch = next_due(home, inside)); ran++)
+    for (struct fut_watch *watch; !*interrupted && (watch = next_due(home, defers)); ran++)
         if (!run_callback(L, watch, interrupted)) break;
     home->in_callback = inside;
     return ran;

@@ -98,9 +98,15 @@ void fut_home_push_never(struct fut_home *home, lua_State *L);
  * Error. */
 int fut_home_raise(struct fut_home *home, lua_State *L, enum fut_wait end);
 
+/* fut_home_defers(home, L): no callback runs now: inside of another one, and in a finalizer,
+ * which may have interrupted any code. The collector says where that is from Lua 5.4.4 on. */
+static inline bool fut_home_defers(const struct fut_home *home, lua_State *L) {
+    return home->in_callback || lua_gc(L, LUA_GCISRUNNING) < 0;
+}
+
 /* fut_home_run_due(home, L, interrupted): runs the callbacks that are due, and answers
- * questions; inside of a callback only these. How many there were. *interrupted stays false
- * unless one of them was ended by Ctrl-C. Never raises. */
+ * questions; where callbacks are deferred only these. How many there were. *interrupted stays
+ * false unless one of them was ended by Ctrl-C. Never raises. */
 int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted);
 
 /* fut_home_safe_point(home, L): a safe point that does not wait: runs what is due; may raise

@@ -25,7 +25,7 @@ static void watch_all(lua_State *L, struct fut_watches *ws) {
 /* Refuses a wait without end for the futures of the array at 1, for all or for one of them,
  * that cannot end. */
 static void check_can_end(lua_State *L, fut_time deadline, bool all) {
-    if (deadline != FUT_NEVER || !fut_home_of(L)->in_callback) return;
+    if (deadline != FUT_NEVER || !fut_home_defers(fut_home_of(L), L)) return;
     lua_Integer n = (lua_Integer)lua_rawlen(L, 1), never = 0;
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 1, i);
