@@ -6,6 +6,7 @@ local check = require "spec.support.check"
 local posix = require "spec_posix"
 local proc = require "spec.support.proc"
 local scale = require "spec.support.scale"
+local script = require "spec.support.script"
 
 local LIMIT = scale.LIMIT
 local SIGKILL = 9
@@ -180,8 +181,20 @@ describe("When the system gives no more", function()
             file:close()
         end
         assert.is_false(ok)
+        assert.is_true(futures.iserror(err, futures.Error))
         check.contains("cannot make a pool: cannot start a process", err)
         local ex <close> = futures.ProcessPoolExecutor(1)
         assert.equal(4, ex:submit(square, 2):result(LIMIT))
+    end)
+
+    it("works where a process may have few descriptors", function()
+        assert.equal("20\n", (script.output [[
+            local futures = require "futures"
+            require "spec_posix".limit("files", 16)
+            local ex <close> = futures.ProcessPoolExecutor(4)
+            local sum = 0
+            for _, v in ex:map(math.abs, { -8, -12 }) do sum = sum + v end
+            print(sum)
+        ]]))
     end)
 end)

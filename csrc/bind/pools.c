@@ -92,7 +92,9 @@ static struct fut_lua_config **make_config(lua_State *L, int first, int n) {
 /* The state owns the new pool, whose count the handle has. Leaves the handle on the top. */
 static int own(lua_State *L, struct fut_executor_handle *h, int index, enum fut_err err) {
     if (err == FUT_OK) err = fut_home_adopt(fut_home_of(L), h->executor);
-    if (err != FUT_OK) return luaL_error(L, "cannot make a pool: %s", fut_err_text(err));
+    if (err == FUT_ENOMEM) return luaL_error(L, "%s", fut_err_text(err));
+    if (err != FUT_OK)
+        return fut_error_raise(L, "Error", "cannot make a pool: %s", fut_err_text(err));
     h->owner = true;
     lua_settop(L, index);
     return 1;

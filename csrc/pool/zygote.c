@@ -29,12 +29,15 @@ pid_t fut_zygote_fork(void) {
  * closed, such a low number may since be this socket. */
 enum { ABOVE_STANDARD = 3, APART = 64 };
 
-/* fd, moved if it is below the lowest number that will do. */
-static int move_above(int fd, int lowest) {
-    if (fd < 0 || fd >= lowest) return fd;
-    int above = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
-    close(fd);
-    return above;
+/* Moves *fd if it is below the lowest number that will do; false, and it stays, when there is
+ * none that high. */
+static bool move_above(int *fd, int lowest) {
+    if (*fd >= lowest) return true;
+    int above = fcntl(*fd, F_DUPFD_CLOEXEC, lowest);
+    if (above < 0) return false;
+    close(*fd);
+    *fd = above;
+    return true;
 }
 
 /* A pair of sockets above 2, whatever the program has done to its standard descriptors: those
@@ -42,11 +45,12 @@ static int move_above(int fd, int lowest) {
  * exec, so no program started by a task or by the user has them. */
 static bool make_sockets(int ends[2]) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return false;
-    ends[0] = move_above(ends[0], ABOVE_STANDARD);
-    ends[1] = move_above(ends[1], APART);
-    if (ends[0] >= 0 && ends[1] >= 0) return true;
-    if (ends[0] >= 0) close(ends[0]);
-    if (ends[1] >= 0) close(ends[1]);
+    if (move_above(&ends[0], ABOVE_STANDARD) && move_above(&ends[1], ABOVE_STANDARD)) {
+        (void)move_above(&ends[1], APART); /* or not, where so few are allowed */
+        return true;
+    }
+    close(ends[0]);
+    close(ends[1]);
     return false;
 }
 
