@@ -15,8 +15,9 @@
 struct test_config {
     const char *why; /* of an open that fails, or NULL */
     void (*on_open)(struct test_config *c, const struct fut_worker_info *info);
-    void *arg;         /* for on_open */
-    int open_fails_at; /* the n-th open and all later ones fail; 0 is none */
+    void *arg;               /* for on_open */
+    int open_fails_at;       /* the n-th open and all later ones fail; 0 is none */
+    enum fut_err open_error; /* with this, or FUT_ELOST */
     atomic_int opened, closed, freed, interrupted;
 };
 
@@ -42,7 +43,7 @@ static enum fut_err test_worker_open(void *config, const struct fut_worker_info 
     if (c->on_open) c->on_open(c, info);
     if (c->open_fails_at && n >= c->open_fails_at) {
         *why = c->why ? fut_strdup(c->why) : NULL;
-        return FUT_ELOST;
+        return c->open_error != FUT_OK ? c->open_error : FUT_ELOST;
     }
     struct fut_worker *w = malloc(sizeof *w);
     CHECK(w);

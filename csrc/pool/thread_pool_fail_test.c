@@ -108,6 +108,38 @@ static void running_tasks_end_well(void) {
     CHECK(atomic_load(&c.closed) == 1);
 }
 
+/* A worker for which there is no memory leaves the work to the others; the last one breaks the
+ * pool. */
+static void the_others_go_on(void) {
+    enum { N = 20 };
+    struct test_config c = {.open_fails_at = 2, .open_error = FUT_ENOMEM};
+    struct test_gate gate = TEST_GATE;
+    struct fut_executor *ex = test_pool(&c, 4);
+    struct fut_task *first = test_submit(ex, test_gate_pass, &gate), *tasks[N];
+    test_gate_await(&gate, 1);
+    for (int i = 0; i < N; i++) tasks[i] = test_submit(ex, NULL, NULL);
+    while (test_stats(ex).workers > 1) sched_yield();
+    CHECK(atomic_load(&c.opened) >= 2);
+    test_gate_open(&gate);
+    test_wait_and_drop(first);
+    for (int i = 0; i < N; i++) {
+        test_wait(&tasks[i]->future);
+        CHECK(tasks[i]->future.outcome.kind == FUT_OUTCOME_VALUES);
+        fut_task_drop(tasks[i]);
+    }
+    CHECK(!ex->ops->broken(ex) && test_stats(ex).completed == N + 1);
+    test_end(ex, &c);
+    CHECK(atomic_load(&c.closed) == 1);
+
+    c = (struct test_config){.open_fails_at = 1, .open_error = FUT_ENOMEM};
+    ex = test_pool(&c, 4);
+    for (int i = 0; i < 4; i++) tasks[i] = test_task(ex, NULL, NULL);
+    CHECK(ex->ops->submit(ex, tasks, 4) == FUT_OK);
+    for (int i = 0; i < 4; i++) has_failed(tasks[i], fut_err_text(FUT_ENOMEM));
+    is_broken(ex, fut_err_text(FUT_ENOMEM));
+    test_end(ex, &c);
+}
+
 /* Several break it at once: one reason for all. */
 static void one_reason_for_all(void) {
     enum { N = 4 };
@@ -236,6 +268,7 @@ static const struct test_case cases[] = {
     {"a reason is found where none is given", a_reason_is_found_where_none_is_given},
     {"broken without memory for the reason", a_broken_pool_without_memory_for_the_reason},
     {"running tasks end well", running_tasks_end_well},
+    {"the others go on", the_others_go_on},
     {"one reason for all", one_reason_for_all},
     {"no thread at all", no_thread_at_all},
     {"fewer threads than wanted", fewer_threads_than_wanted},

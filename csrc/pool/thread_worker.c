@@ -139,6 +139,24 @@ static struct fut_thread_worker *leave_list(struct fut_thread_pool *p,
     return before;
 }
 
+/* A worker that could not be opened: for lack of memory the others go on without it. What takes
+ * its place must not count on it, so it leaves the counts here; the last one does not, and
+ * whoever waits for a spare one may wait for this. */
+static bool leave_to_others(struct fut_thread_pool *p, enum fut_err err) {
+    if (err != FUT_ENOMEM) return false;
+    fut_lock(&p->lock);
+    bool others = p->nworkers - p->nresting - p->nleaving > 1 && !p->waiters;
+    struct fut_thread_worker *other = NULL;
+    if (others) {
+        p->nworkers--;
+        atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
+        other = fut_thread_next_to_wake(p);
+    }
+    fut_unlock(&p->lock);
+    fut_thread_wake(other);
+    return others;
+}
+
 void *fut_thread_main(void *arg) {
     struct fut_thread_worker *w = arg;
     struct fut_thread_pool *p = w->pool;
@@ -157,6 +175,9 @@ void *fut_thread_main(void *arg) {
         struct fut_worker *inside = w->inside;
         w->inside = NULL; /* finalizers that wait are no tasks */
         type->close(inside);
+    } else if (leave_to_others(p, err)) {
+        needed = false;
+        fut_free(why);
     } else {
         fut_thread_break(p, err, why);
     }

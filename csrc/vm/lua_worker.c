@@ -212,9 +212,10 @@ static enum fut_err worker_open(void *config, const struct fut_worker_info *info
     if (w->L) {
         lua_pushcfunction(w->L, boot);
         lua_pushlightuserdata(w->L, w);
-        if (lua_pcall(w->L, 1, 0, 0) != LUA_OK) {
+        int status = lua_pcall(w->L, 1, 0, 0);
+        if (status != LUA_OK) {
             *why = fut_strdup(lua_tostring(w->L, -1));
-            err = FUT_EBROKEN;
+            err = status == LUA_ERRMEM ? FUT_ENOMEM : FUT_EBROKEN;
         }
     }
     if (err == FUT_OK) err = initialize(w, why);
