@@ -156,6 +156,23 @@ describe("__persist of a table", function()
         assert.same({ n = 2, nil, 2 }, values)
     end)
 
+    it("may not rebuild a key to nil or NaN", function()
+        for _, source in ipairs { "return nil", "return 0/0" } do
+            local object = setmetatable({ source }, {
+                __persist = function(self)
+                    local code = self[1]
+                    return function() return load(code)() end
+                end,
+            })
+            for _, args in ipairs { { { [object] = 1 } }, { object, { [object] = 1 } } } do
+                local err = ex:submit(print, table.unpack(args)):exception(LIMIT)
+                assert.is_true(futures.iserror(err, futures.TransferError), tostring(err))
+                check.contains("nil or NaN", err)
+            end
+        end
+        assert.equal(1, there(math.abs, -1))
+    end)
+
     it("whose closure needs the object itself is refused", function()
         local object = setmetatable({}, {
             __persist = function(self) return function() return self end end,

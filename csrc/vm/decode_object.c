@@ -134,8 +134,10 @@ enum fut_err fut_reading_persist_step(struct fut_reading *r) {
     uint64_t share = f->u.share;
     lua_call(r->L, 0, 1);
     r->depth--;
-    if (share && lua_isnil(r->L, -1))
-        return fut_reading_fail(r, FUT_ETRANSFER, "a closure of __persist gave nil");
+    /* It may be a key somewhere, and nil says that nothing is shared there. NaN is not equal to
+     * itself. */
+    if (share && (lua_isnil(r->L, -1) || !lua_rawequal(r->L, -1, -1)))
+        return fut_reading_fail(r, FUT_ETRANSFER, "a closure of __persist gave nil or NaN");
     return share ? fut_reading_share(r, share - 1) : FUT_OK;
 }
 

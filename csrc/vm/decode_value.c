@@ -244,6 +244,10 @@ static bool is_key(lua_State *L) {
     return !lua_isnil(L, -1) && lua_rawequal(L, -1, -1); /* NaN is not equal to itself */
 }
 
+static enum fut_err not_a_key(struct fut_reading *r) {
+    return fut_reading_fail(r, FUT_ECORRUPT, "a key of a table is nil or NaN here");
+}
+
 /* Strings, integers, and what was shared, which is neither nil nor NaN, are keys for sure. */
 static bool is_sure_key(unsigned char tag) {
     return tag >= FUT_TAG_SHORT || tag == FUT_TAG_REF || tag == FUT_TAG_INT;
@@ -258,7 +262,7 @@ static enum fut_err store(struct fut_reading *r, struct fut_fill *f) {
         store_item(L, f);
         break;
     case FUT_FILL_KEY:
-        if (!is_key(L)) return fut_reading_corrupt(r);
+        if (!is_key(L)) return not_a_key(r);
         f->u.table.part = FUT_FILL_VALUE;
         break;
     case FUT_FILL_VALUE:
@@ -295,7 +299,7 @@ static enum fut_err fill_pairs(struct fut_reading *r, struct fut_fill *f) {
             bool sure = r->at < f->limit && is_sure_key(*r->at);
             err = fut_reading_next(r);
             if (err != FUT_OK || r->depth > depth) return err;
-            if (!sure && !is_key(r->L)) return fut_reading_corrupt(r);
+            if (!sure && !is_key(r->L)) return not_a_key(r);
             f->u.table.part = FUT_FILL_VALUE;
         }
         err = fut_reading_next(r);

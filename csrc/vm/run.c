@@ -15,6 +15,7 @@ struct run {
     struct fut_route route; /* of the results */
     struct fut_outcome *out;
     bool in_task; /* the task's own code runs: its errors deserve a traceback */
+    bool unread;  /* the error is that the call could not be decoded */
     struct fut_running state;
 };
 
@@ -32,9 +33,10 @@ static int on_error(lua_State *L) {
         lua_pushliteral(L, "<no error object>");
         lua_replace(L, 1);
     }
-    if (r->in_task && !r->out->text) {
+    if (r->in_task) {
         const char *message = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
         luaL_traceback(L, L, message, 1);
+        fut_free(r->out->text); /* a variable that was closed by another error raised this */
         r->out->text = fut_strdup(lua_tostring(L, -1));
     }
     lua_settop(L, 1);
@@ -57,8 +59,11 @@ const char *fut_error_text(lua_State *L, int index) {
     return lua_tostring(L, -1);
 }
 
-static void check_decoded(lua_State *L, enum fut_err err, const struct fut_decoder *d) {
-    if (err != FUT_OK) luaL_error(L, "cannot decode the task: %s", d->message);
+static void check_decoded(lua_State *L, struct run *r, enum fut_err err,
+                          const struct fut_decoder *d) {
+    if (err == FUT_OK) return;
+    r->unread = err != FUT_ENOMEM;
+    luaL_error(L, "cannot decode the task: %s", d->message);
 }
 
 static void fail(struct run *r, enum fut_err err, const char *text) {
@@ -68,7 +73,7 @@ static void fail(struct run *r, enum fut_err err, const char *text) {
 
 static int run_one(lua_State *L, struct run *r, struct fut_decoder *d, bool quiet) {
     int n;
-    check_decoded(L, fut_decoder_sequence(d, L, &n), d);
+    check_decoded(L, r, fut_decoder_sequence(d, L, &n), d);
     r->in_task = true;
     lua_call(L, n - 1, quiet ? 0 : LUA_MULTRET);
     r->in_task = false;
@@ -107,13 +112,13 @@ static void check_stop(lua_State *L, struct run *r) {
 
 static int run_chunk(lua_State *L, struct run *r, struct fut_decoder *d) {
     int n;
-    check_decoded(L, fut_decoder_sequence(d, L, &n), d);
+    check_decoded(L, r, fut_decoder_sequence(d, L, &n), d);
     lua_pushcfunction(L, on_error);
     struct fut_encoder *e = fut_encoder_begin(L, r->route);
     int base = lua_gettop(L);
     while (!fut_decoder_done(d)) {
         lua_pushvalue(L, 1);
-        check_decoded(L, fut_decoder_sequence(d, L, &n), d);
+        check_decoded(L, r, fut_decoder_sequence(d, L, &n), d);
         r->in_task = true;
         bool ok = lua_pcall(L, n, LUA_MULTRET, 2) == LUA_OK;
         r->in_task = false;
@@ -140,7 +145,7 @@ static int run_call(lua_State *L) {
     struct fut_decoder d;
     unsigned char what = 0;
     fut_decoder_init(&d, r->call, (struct fut_route){.process = r->route.process});
-    check_decoded(L, fut_decoder_byte(&d, &what), &d);
+    check_decoded(L, r, fut_decoder_byte(&d, &what), &d);
     if (what == FUT_CALL_CHUNK) return run_chunk(L, r, &d);
     return run_one(L, r, &d, what == FUT_CALL_QUIET);
 }
@@ -148,6 +153,10 @@ static int run_call(lua_State *L) {
 static int encode_error(lua_State *L) {
     struct run *r = lua_touserdata(L, 2);
     const char *message;
+    if (r->unread) {
+        fail(r, FUT_ETRANSFER, lua_tostring(L, 1));
+        return 0;
+    }
     enum fut_err err =
         fut_encode(L, r->route, 1, 1, FUT_ROLE_ERROR, &r->out->payload, &message);
     if (err == FUT_OK) {
