@@ -65,6 +65,15 @@ describe("An initializer", function()
         assert.same({ 1, "two", { 3 } }, given)
     end)
 
+    it("gets as many as table.pack has counted", function()
+        local ex <close> = futures.ThreadPoolExecutor {
+            max_workers = 1,
+            initializer = function(...) _G.given = select("#", ...) end,
+            initargs = table.pack(nil, 2, nil, nil),
+        }
+        assert.equal(4, ex:submit(function() return _G.given end):result(LIMIT))
+    end)
+
     it("gets copies as they were when the pool was made", function()
         local list = { "then" }
         local ex <close> = futures.ThreadPoolExecutor {

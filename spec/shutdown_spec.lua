@@ -105,7 +105,9 @@ describe("shutdown", function()
         end
         check.misuse(1, "shutdown", function() ex:shutdown { wait = 1 } end)
         check.misuse(1, "shutdown", function() ex:shutdown { cancel_futures = "yes" } end)
-        check.misuse(1, "shutdown", function() ex:shutdown(5) end)
+        for _, bad in ipairs { 5, true, false } do
+            check.misuse(1, "shutdown", function() ex:shutdown(bad) end)
+        end
         assert.equal(1, ex:submit(echo, 1):result(LIMIT))
     end)
 

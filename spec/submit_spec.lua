@@ -36,6 +36,17 @@ describe("submit", function()
             kinds)
     end)
 
+    it("and all other methods are called on an executor or a view", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local view = ex:with {}
+        for _, name in ipairs { "submit", "map", "with", "shutdown", "stats" } do
+            local ok, err = pcall(function() view[name]({}, print, { 1 }) end)
+            assert.is_false(ok)
+            check.contains(("calling '%s' on bad self (executor expected, got table)")
+                :format(name), err)
+        end
+    end)
+
     it("takes 300 nils for 300 nils", function()
         local ex <close> = futures.ThreadPoolExecutor(1)
         local nils = table.pack(ex:submit(echo, table.unpack({}, 1, 300)):result(LIMIT))

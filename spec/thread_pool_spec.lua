@@ -64,11 +64,17 @@ describe("ThreadPoolExecutor options", function()
     end)
 
     it("refuses options of a wrong type", function()
-        for key, bad in pairs { thread_name_prefix = 5, initializer = 42, initargs = "x" } do
-            local err = check.misuse(1, "ThreadPoolExecutor", function()
-                local _ = futures.ThreadPoolExecutor { [key] = bad }
-            end)
-            check.contains(key, err)
+        for key, list in pairs {
+            thread_name_prefix = { 5, "a\0b" },
+            initializer = { 42 },
+            initargs = { "x", { n = "x" }, { n = -1 }, { n = 1.5 }, { n = 1e18 } },
+        } do
+            for _, bad in ipairs(list) do
+                local err = check.misuse(1, "ThreadPoolExecutor", function()
+                    local _ = futures.ThreadPoolExecutor { [key] = bad }
+                end)
+                check.contains(key, err)
+            end
         end
     end)
 

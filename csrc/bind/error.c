@@ -65,7 +65,7 @@ static const char *broken_class(bool process) {
 static void push_broken(lua_State *L, bool process, const char *why) {
     fut_error_push(L, broken_class(process),
                    "the pool is broken: an initializer or the start of a worker failed: %s",
-                   why ? why : "unknown reason");
+                   why && *why ? why : "memory was too short to note why");
 }
 
 /* The worker died: the object has its pid, and its exit code or the signal that ended it. */
@@ -125,7 +125,7 @@ void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome, boo
         if (outcome->pid != 0) /* it was ended by terminate_workers or kill_workers */
             push_lost(L, broken_class(process), outcome, text);
         else
-            push_broken(L, process, text);
+            push_broken(L, process, outcome->text);
         break;
     case FUT_ELOST:
         push_lost(L, "WorkerLostError", outcome, text);

@@ -166,7 +166,8 @@ void *fut_home_test(lua_State *L, int index, int metatable) {
 
 /* Warns of an error in a callback: "futures: error in a callback: ...". */
 static int warn_of(lua_State *L) {
-    lua_pushfstring(L, "futures: error in %s: %s", lua_tostring(L, 2), fut_error_text(L, 1));
+    const char *text = lua_isnil(L, 1) ? "<no error object>" : fut_error_text(L, 1);
+    lua_pushfstring(L, "futures: error in %s: %s", lua_tostring(L, 2), text);
     lua_warning(L, lua_tostring(L, -1), 0);
     return 0;
 }

@@ -6,10 +6,14 @@ local retries = require "futures.retries"
 
 local check = {}
 
+local MAX_ARGUMENTS = 1000000 -- of one call: as many as a stack of Lua can hold
+
 --- Raises misuse at the caller of the function that calls this one; `up` more levels further
 --- out.
 function check.misuse(n, name, message, up)
-    error(("bad argument #%d to '%s' (%s)"):format(n, name, message), 3 + (up or 0))
+    local what = n > 0 and ("bad argument #%d to '%s'"):format(n, name)
+        or ("calling '%s' on bad self"):format(name)
+    error(("%s (%s)"):format(what, message), 3 + (up or 0))
 end
 
 --- The type of a value as error messages show it: an integer-valued number shows itself.
@@ -37,6 +41,12 @@ function check.timeout(value)
     return value == nil or (math.type(value) ~= nil and value == value)
 end
 
+local function arguments(value)
+    local n = type(value) == "table" and (value.n or #value)
+    n = math.type(n) and math.tointeger(n)
+    return n and n >= 0 and n <= MAX_ARGUMENTS and value or nil
+end
+
 -- What an option must be: the words for it, and the value as it is used, or nil when it is
 -- wrong; then perhaps what is wrong, when the words are not all.
 local kinds = {
@@ -55,7 +65,7 @@ local kinds = {
         return (value == "block" or value == "error") and value or nil
     end,
     ["integer from 0 or table"] = function(value) return retries.policy(value, check.shown) end,
-    ["array"] = function(value) return type(value) == "table" and value or nil end,
+    ["array or table.pack(...)"] = arguments,
 }
 
 --- Checks a table of options against `known`: option → kind; gives a copy. Unknown names and

@@ -107,7 +107,8 @@ end
 
 function methods.shutdown(self, options)
     local ex = parts(self, "shutdown")
-    options = check.options(options or no_options, check.shutdown_options, 1, "shutdown")
+    if options == nil then options = no_options end
+    options = check.options(options, check.shutdown_options, 1, "shutdown")
     return ex:_shutdown(options.wait ~= false, options.cancel_futures, options.timeout)
 end
 
@@ -132,12 +133,13 @@ end
 core.Executor.__close, View.__close = close, close
 
 function View.submit(self, fn, ...)
+    local ex, options = parts(self, "submit")
     check_function(fn, "submit")
-    return self.executor:_submit_with(task_options(self.options), fn, ...)
+    return ex:_submit_with(task_options(options), fn, ...)
 end
 
 function View.stats(self)
-    return self.executor:stats()
+    return parts(self, "stats"):stats()
 end
 
 function View.__tostring(self)
@@ -151,7 +153,7 @@ local function pool_options(more)
     local known = {
         max_workers = "integer from 1",
         initializer = "callable value",
-        initargs = "array",
+        initargs = "array or table.pack(...)",
         max_pending = "integer from 1",
         on_full = "'block' or 'error'",
     }
@@ -161,7 +163,7 @@ local function pool_options(more)
     return known
 end
 
-local thread_options = pool_options { thread_name_prefix = "string" }
+local thread_options = pool_options { thread_name_prefix = "string without zeros" }
 local process_options = pool_options { max_tasks_per_child = "integer from 1" }
 
 -- The options of the constructor `name`, checked; misuse is raised at the caller of the caller.
