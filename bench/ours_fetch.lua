@@ -69,4 +69,49 @@ function workloads.fetch_memory()
     return per_transfer / 1024
 end
 
+--- Milliseconds from the first cancel to the end of the session, of requests in flight.
+function workloads.fetch_cancel()
+    return sample.of(function()
+        local http = open(job.parallel)
+        local fs = submit(http)
+        while http:stats().running < job.parallel do
+            futures.sleep(0.01)
+        end
+        futures.sleep(1) -- all are connected
+        local from = now()
+        for _, f in ipairs(fs) do
+            f:cancel()
+        end
+        assert(http:shutdown())
+        return (now() - from) * 1000
+    end)
+end
+
+-- A script that is in the middle of its requests when it says so.
+local INTERRUPTED = [[
+    local fetch = require "futures.fetch"
+    local http <close> = fetch.Session { max_connections = %d, max_per_host = %d }
+    local fs = {}
+    for i = 1, %d do fs[i] = http:get("%s") end
+    fs[1]:result()
+    print(io.open("/proc/self/stat"):read("n"))
+    io.stdout:flush()
+    for _, f in ipairs(fs) do f:result() end
+]]
+
+--- Milliseconds from a Ctrl-C to the end of such a script.
+function workloads.fetch_interrupt()
+    return sample.of(function()
+        local code = INTERRUPTED:format(job.parallel, job.parallel, job.count, job.url)
+        local command = ("%s -e '%s' 2>/dev/null"):format(arg[-1], code)
+        local script <close> = assert(io.popen(command))
+        local pid = script:read("n")
+        futures.sleep(0.3)
+        local from = now()
+        os.execute("kill -INT " .. pid)
+        script:read("a")
+        return (now() - from) * 1000
+    end)
+end
+
 sample.main(workloads, name)

@@ -126,4 +126,20 @@ return {
         group = "fetch",
         goals = { ["ours fetch"] = 20 },
     },
+    {
+        name = "fetch_cancel",
+        text = "1,000 requests in flight are cancelled, and their session closed",
+        unit = "ms",
+        better = "less",
+        group = "fetch",
+        goals = { ["ours fetch"] = 50 },
+    },
+    {
+        name = "fetch_interrupt",
+        text = "from a Ctrl-C in the middle of 10,000 requests to the end of the script",
+        unit = "ms",
+        better = "less",
+        group = "fetch",
+        goals = { ["ours fetch"] = 200 },
+    },
 }

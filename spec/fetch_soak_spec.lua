@@ -89,7 +89,8 @@ describe("A soak", function()
             return proc.fds() <= fds + 110 -- connections that are kept for the next request
         end)
         local more = proc.rss() - rss
-        assert.is_true(more < 30 << 20, more)
+        -- Sanitizers keep what was freed; AddressSanitizer finds what was not.
+        assert.is_true(more < (scale.slow and 1 << 30 or 30 << 20), more)
         assert.is_true(ways.ok > 0 and ways.cancelled > 0 and ways.timeout > 0)
     end)
 end)
