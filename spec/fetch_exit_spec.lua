@@ -148,10 +148,14 @@ describe("Ctrl-C", function()
             local child <close> = script.start(([[
                 io.stdout:setvbuf("line")
                 local futures, fetch = require "futures", require "futures.fetch"
-                local http <close> = fetch.Session { max_connections = 200, max_per_host = 200 }
+                local http <close> = fetch.Session {
+                    base_url = "%s", max_connections = 200, max_per_host = 200, timeout = false,
+                }
                 local list = {}
-                for i = 1, 10000 do list[i] = http:get("%s/delay/500?" .. i) end
-                list[1]:result()
+                for i = 1, 10000 do
+                    list[i] = http:get((i <= 100 and "/bytes/1?" or "/delay/60000?") .. i)
+                end
+                list[100]:result()
                 print "READY"
                 for f in futures.as_completed(list) do f:result() end
             ]]):format(good.url))
@@ -164,6 +168,28 @@ describe("Ctrl-C", function()
             assert.matches("interrupted!", result.err)
         end
         assert.is_true(best < scale.seconds(2), best) -- 0.2 is what it takes
+    end)
+
+    it("gives up what is in flight, whatever a message handler makes of it", function()
+        local child <close> = script.start(([[
+            io.stdout:setvbuf("line")
+            local fetch = require "futures.fetch"
+            local ok, err = xpcall(function()
+                local http <close> = fetch.Session { timeout = false }
+                local f = http:get "%s/delay/60000"
+                print "READY"
+                f:result()
+            end, function(message) return { message } end)
+            print(ok, err[1])
+        ]]):format(good.url))
+        child:expect("READY")
+        child:await_sleep()
+        local from = futures.monotonic()
+        child:kill("INT")
+        local result = child:finish()
+        assert.equal(0, result.code, result.err)
+        assert.matches("false.*interrupted!", result.out)
+        assert.is_true(futures.monotonic() - from < scale.LIMIT / 2)
     end)
 
     it("ends a script that only waits for what is under way", function()

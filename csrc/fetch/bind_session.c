@@ -194,6 +194,12 @@ static int l_join(lua_State *L) {
     return 0;
 }
 
+/* interrupted() -> has a Ctrl-C ended the last blocking call of this state? */
+static int l_interrupted(lua_State *L) {
+    lua_pushboolean(L, fut_engine_api()->interrupted(L));
+    return 1;
+}
+
 static void set_times(lua_State *L, const char *name, const struct fut_times *t) {
     lua_createtable(L, 0, 4);
     lua_pushnumber(L, t->p50);
@@ -238,9 +244,11 @@ static int l_stats(lua_State *L) {
 
 void fut_bind_open_session(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"session", l_session}, {"shared", l_shared}, {"values", l_values},
-        {"submit", l_submit},   {"close", l_close},   {"stopped", l_stopped},
-        {"room", l_room},       {"join", l_join},     {"stats", l_stats},
+        {"session", l_session}, {"shared", l_shared},
+        {"values", l_values},   {"submit", l_submit},
+        {"close", l_close},     {"stopped", l_stopped},
+        {"room", l_room},       {"join", l_join},
+        {"stats", l_stats},     {"interrupted", l_interrupted},
         {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);

@@ -260,14 +260,16 @@ for name, method in pairs(methods) do
     View[name] = method
 end
 
+-- Is it what Ctrl-C raises? Or what a message handler made of that: lua's own adds a traceback.
+local function is_interrupt(problem)
+    local text = type(problem) == "string" and problem .. "\n" or ""
+    return core.interrupted() or text:find("interrupted!\n", 1, true) ~= nil
+end
+
 -- `local http <close>`: left by an error, what has not started is cancelled first; left by
 -- Ctrl-C, all is.
 local function close(self, problem)
-    local how = "keep"
-    if problem ~= nil then
-        local interrupted = type(problem) == "string" and problem:find("interrupted!$")
-        how = interrupted and "all" or "queued"
-    end
+    local how = problem == nil and "keep" or is_interrupt(problem) and "all" or "queued"
     shut(parts(self, "close"), how, true)
 end
 
