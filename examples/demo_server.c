@@ -160,7 +160,7 @@ static enum MHD_Result answer_delay(struct MHD_Connection *c, struct request *r,
     if (ms > DELAY_LIMIT_MS) return send_text(c, MHD_HTTP_BAD_REQUEST, "an hour at most\n");
     if (!r->waited) {
         r->waited = true;
-        struct sleeper sleeper = {now_ms() + (int64_t)ms, c};
+        struct sleeper sleeper = {now_ms() + 1 + (int64_t)ms, c}; /* not a moment earlier */
         if (!push_sleeper(sleeper)) return send_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "busy\n");
         MHD_suspend_connection(c);
         return MHD_YES;
