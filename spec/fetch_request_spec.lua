@@ -59,6 +59,7 @@ describe("A request", function()
         assert.equal(2, select(2, table.concat(seen.names, " "):gsub("X%-Two", "")))
         seen = send { headers = { { "B", "1" }, { "A", "2" }, { "B", "3" } } }
         assert.matches("B A B", table.concat(seen.names, " "))
+        assert.is_nil(send({ headers = { ["X-None"] = {} } })["x-none"])
     end)
 
     it("sends an empty header value, and replaces headers of its own", function()
@@ -146,6 +147,7 @@ describe("A request", function()
             line("/echo?z=0#end", { q = "&=ü" }))
         assert.equal("GET /echo?b=1&a=2 HTTP/1.1", line("/echo?", { { "b", 1 }, { "a", 2 } }))
         assert.equal("GET /echo HTTP/1.1", line("/echo", {}))
+        assert.equal("GET /echo?b=1 HTTP/1.1", line("/echo", { a = {}, b = { 1 } }))
     end)
 
     it("percent-encodes what a URL may not hold, and leaves the rest", function()
@@ -162,6 +164,20 @@ describe("A request", function()
         assert.equal("GET /echo/y?u=http://z HTTP/1.1", line("/echo/y?u=http://z"))
         assert.equal("GET /echo/other HTTP/1.1", line(server.url .. "/echo/other"))
         misuse(2, "base_url", "/x", { base_url = "example.org" })
+    end)
+
+    it("sends the credentials of base_url where that leads, and not elsewhere", function()
+        local base = server.url:gsub("://", "://user:secret@")
+        local function authorization(url, auth)
+            return send({ base_url = base, auth = auth }, url).authorization
+        end
+        assert.equal("Basic dXNlcjpzZWNyZXQ=", authorization("/echo"))
+        assert.equal("Bearer t", authorization("/echo", { token = "t" }))
+        assert.is_nil(authorization(server.url .. "/echo"))
+        assert.is_nil(authorization((server.url .. "/echo"):match("//.*")))
+        local opts = { base_url = base, raise_for_status = true }
+        local err = fetch_check.fails("status", "/no", opts)
+        assert.is_nil((tostring(err) .. err.url):find("secret", 1, true))
     end)
 
     it("authenticates", function()
@@ -220,9 +236,11 @@ describe("Misuse of fetch", function()
     it("is a value of the wrong kind", function()
         local wrong = {
             method = { 3, "", "A B", "CONNECT" },
-            headers = { "X: y", { X = {} }, { X = true }, { [3] = "x" }, { { 1, 2 } },
+            headers = { "X: y", { X = { a = 1 } }, { X = true }, { [3] = "x" }, { { 1, 2 } },
+                { X = { "y", nil, "z" } }, { X = { "y", z = 1 } }, { { "X", "y", "z" } },
+                { { "X", "y" }, Z = "z" }, { { "X", "y" }, nil, { "Z", "z" } }, { { "X" } },
                 { [""] = "x" }, { ["A B"] = "x" }, { ["Transfer-Encoding"] = "chunked" } },
-            query = { "a=b", { a = print } },
+            query = { "a=b", { a = print }, { { "a", 1 }, b = 2 } },
             body = { 3, {} },
             json = { print },
             form = { "a=b" },
@@ -241,6 +259,7 @@ describe("Misuse of fetch", function()
             cert = { true },
             key = { {} },
             output = { io.stdout, "" },
+            name = { 3, "a\0b" },
             auth = { "user:password", {}, { user = "u" }, { user = "a:b", password = "" },
                 { user = "u", password = "p", scheme = "ntlm" }, { token = "t", user = "u" },
                 { name = "u" } },

@@ -100,6 +100,9 @@ describe("A response", function()
         assert.same({}, h:get_all "nothing")
         assert.is_nil(h.nothing)
         assert.is_nil(h[false])
+        local named = fetch(bad.url .. "/method-named").headers
+        assert.same({ "x" }, named:get_all "get_all")
+        assert.equal("x", named.Get_All)
         local seen = {}
         for name, value in pairs(h) do
             seen[#seen + 1] = name .. "=" .. value

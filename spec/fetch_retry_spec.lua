@@ -283,7 +283,8 @@ describe("Retries", function()
         for _, value in ipairs { -1, 1.5, "3", true, 0 / 0, math.huge, { colour = 1 },
             { max = -1 }, { max = 1.5 }, { backoff = -1 }, { backoff = 0 / 0 },
             { factor = "2" }, { max_delay = -1 }, { jitter = 1 }, { statuses = 503 },
-            { statuses = { "x" } }, { methods = "GET" }, { methods = { 3 } },
+            { max = 1, statuses = { "x" } }, { max = 1, statuses = { [503] = true } },
+            { max = 1, methods = { POST = true } }, { methods = "GET" }, { methods = { 3 } },
             { respect_retry_after = 1 } } do
             check.misuse(2, "submit", function()
                 fetch.submit(seen.url, { retries = value })

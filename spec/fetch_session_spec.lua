@@ -77,6 +77,8 @@ describe("A session", function()
         request = sent(http:get("/echo"):result(LIMIT))
         assert.equal("1", request.a)
         assert.is_nil(request.b)
+        request = sent(http:get("/echo", { headers = { a = {} } }):result(LIMIT))
+        assert.is_nil(request.a)
     end)
 
     it("is misused by unknown options, wherever they are", function()

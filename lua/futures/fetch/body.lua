@@ -74,9 +74,19 @@ local function part(value)
     return text and { body = text }, problem and "string or table expected, got " .. type(value)
 end
 
+-- A part that is an empty table is no array of none.
+local function empty_part(value)
+    for name, one in pairs(type(value) == "table" and value or {}) do
+        if type(one) == "table" and next(one) == nil then
+            return ("'%s': either 'body' or 'path'"):format(tostring(name))
+        end
+    end
+end
+
 function body.multipart(flat, value)
     local list, problem = fields.list(value, part)
-    if not list then
+    problem = problem or empty_part(value)
+    if problem then
         return problem
     elseif #list == 0 then
         return "no parts"

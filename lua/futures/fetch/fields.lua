@@ -4,6 +4,15 @@
 
 local fields = {}
 
+--- What is wrong with a table as an array, or nil: `ipairs` would not come by all of it.
+function fields.array_problem(array)
+    local count = 0
+    for _ in pairs(array) do
+        count = count + 1
+    end
+    return count ~= #array and "array with holes or other keys" or nil
+end
+
 local function add(list, name, value, accept)
     local taken, problem = accept(value)
     if problem then
@@ -15,11 +24,15 @@ end
 local function add_all(list, name, value, accept)
     if type(name) ~= "string" then
         return ("names must be strings, got %s"):format(type(name))
-    elseif type(value) ~= "table" or value[1] == nil then
+    elseif type(value) ~= "table" or (value[1] == nil and next(value) ~= nil) then
         return add(list, name, value, accept)
     end
+    local problem = fields.array_problem(value)
+    if problem then
+        return ("'%s': %s"):format(name, problem)
+    end
     for _, one in ipairs(value) do
-        local problem = add(list, name, one, accept)
+        problem = add(list, name, one, accept)
         if problem then
             return problem
         end
@@ -40,12 +53,15 @@ local function sorted_names(map)
 end
 
 local function of_pairs(source, accept)
-    local list = {}
+    local list, problem = {}, fields.array_problem(source)
+    if problem then
+        return nil, problem
+    end
     for i, pair in ipairs(source) do
-        if type(pair) ~= "table" or type(pair[1]) ~= "string" then
+        if type(pair) ~= "table" or type(pair[1]) ~= "string" or pair[3] ~= nil then
             return nil, ("pair %d: {name, value} expected"):format(i)
         end
-        local problem = add(list, pair[1], pair[2], accept)
+        problem = add(list, pair[1], pair[2], accept)
         if problem then
             return nil, problem
         end

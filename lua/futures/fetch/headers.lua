@@ -26,9 +26,10 @@ function methods:get_all(name)
     return found
 end
 
+-- Methods come first: what they are called is not for the server to say.
 function Headers:__index(key)
-    if type(key) ~= "string" then
-        return nil
+    if type(key) ~= "string" or methods[key] then
+        return methods[key]
     end
     local wanted = key:lower()
     for i = 1, rawlen(self), 2 do
@@ -36,7 +37,7 @@ function Headers:__index(key)
             return rawget(self, i + 1)
         end
     end
-    return methods[key]
+    return nil
 end
 
 -- `for name, value in pairs(headers)`: in the order of arrival, a repeated name as often as it

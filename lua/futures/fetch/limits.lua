@@ -2,6 +2,8 @@
 --- The options that say how many requests, how fast, how often: each takes the flat request and
 --- the value; it returns what is wrong, or nothing.
 
+local fields = require "futures.fetch.fields"
+
 local limits = {}
 
 local function expected(what, value)
@@ -62,7 +64,8 @@ end
 
 function limits.name(flat, value)
     flat.name = value
-    return type(value) ~= "string" and expected("string", value) or nil
+    return type(value) ~= "string" and expected("string", value)
+        or value:find("\0", 1, true) and "zero byte in it" or nil
 end
 
 function limits.priority(flat, value)
@@ -118,9 +121,14 @@ end
 
 checks.respect_retry_after = checks.jitter
 
+local function array_problem(value)
+    return type(value) ~= "table" and expected("array", value) or fields.array_problem(value)
+end
+
 function checks.statuses(value)
-    if type(value) ~= "table" then
-        return expected("array", value)
+    local problem = array_problem(value)
+    if problem then
+        return problem
     end
     for i, status in ipairs(value) do
         local n = integer(status, 100)
@@ -131,8 +139,9 @@ function checks.statuses(value)
 end
 
 function checks.methods(value)
-    if type(value) ~= "table" then
-        return expected("array", value)
+    local problem = array_problem(value)
+    if problem then
+        return problem
     end
     for i, method in ipairs(value) do
         if type(method) ~= "string" then

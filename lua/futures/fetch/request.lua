@@ -266,7 +266,7 @@ function options.base_url(flat, value)
         return expected("string", value)
     end
     local base, _, reason = core.parse_url(value)
-    flat.base_url = base
+    flat.base_url = value -- with its credentials, which go where it leads
     return not base and reason or nil
 end
 
@@ -332,6 +332,9 @@ local function merge_headers(outer, inner)
         return inner
     end
     local named, merged = {}, {}
+    for name in pairs(inner) do -- also one without a value: an empty array
+        named[type(name) == "string" and name:lower() or name] = true
+    end
     for _, field in ipairs(own) do
         named[field[1]:lower()] = true
     end
