@@ -153,20 +153,37 @@ static bool make_transfer(struct fut_job *job) {
     return true;
 }
 
-/* The transfer begins its first exchange or one more. False: it has failed at once. */
-static bool launch(struct fut_engine *e, struct fut_job *job, CURL *easy) {
+/* A reset leaves the host of a Host header in the handle (7.88): libcurl would take and send
+ * the cookies of that host, whatever is asked next. */
+static void give_back(struct fut_engine *e, const struct fut_job *job, CURL *easy) {
+    if (fut_request_has_header(job->request, "Host"))
+        curl_easy_cleanup(easy);
+    else
+        fut_wire_give_back(e, easy);
+}
+
+static bool run(struct fut_engine *e, struct fut_job *job, CURL *easy) {
     struct fut_transfer *t = job->transfer;
     if (!fut_transfer_attach(t, easy)) return false;
-    if (fut_transfer_expire(t, fut_now())) { /* before a quick answer can come */
-        fut_transfer_abandon(t);
-        return false;
-    }
-    if (fut_wire_add(e, job)) {
+    bool is_late = fut_transfer_expire(t, fut_now()); /* before a quick answer can come */
+    if (!is_late && fut_wire_add(e, job)) return true;
+    fut_failure_set(&t->failure, FUT_KIND_MEMORY,
+                    "not enough memory"); /* the first one stays */
+    fut_transfer_abandon(t);
+    return false;
+}
+
+/* The transfer begins its first exchange or one more. False: it has failed at once. */
+static bool launch(struct fut_engine *e, struct fut_job *job) {
+    CURL *easy = fut_wire_easy(e);
+    if (easy && run(e, job, easy)) {
         set_alarm(e, job, fut_now());
         return true;
     }
-    fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
-    fut_transfer_abandon(t);
+    if (easy)
+        give_back(e, job, easy);
+    else
+        fut_failure_set(&job->transfer->failure, FUT_KIND_MEMORY, "not enough memory");
     return false;
 }
 
@@ -180,15 +197,13 @@ void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now) {
         return;
     }
     if (is_first) fut_engine_started(job, now);
-    CURL *easy = make_transfer(job) ? fut_wire_easy(e) : NULL;
-    if (!easy) {
+    if (!make_transfer(job)) {
         fut_schedule_release(e, job, now);
         end(e, job, NULL, true, false);
         return;
     }
     fut_transfer_begin(job->transfer);
-    if (launch(e, job, easy)) return;
-    fut_wire_give_back(e, easy);
+    if (launch(e, job)) return;
     fut_schedule_release(e, job, now);
     end_attempt(e, job, now);
 }
@@ -197,8 +212,9 @@ void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now) {
 static void land(struct fut_engine *e, struct fut_job *job, CURLcode code, fut_time now) {
     CURL *easy = job->transfer->easy;
     fut_wire_remove(e, job);
-    if (fut_transfer_detach(job->transfer, code) && launch(e, job, easy)) return;
-    fut_wire_give_back(e, easy);
+    bool goes_on = fut_transfer_detach(job->transfer, code);
+    give_back(e, job, easy);
+    if (goes_on && launch(e, job)) return;
     fut_schedule_release(e, job, now);
     end_attempt(e, job, now);
 }
@@ -215,7 +231,7 @@ static void withdraw(struct fut_engine *e, struct fut_job *job, fut_time now) {
         CURL *easy = job->transfer->easy;
         fut_wire_remove(e, job);
         fut_transfer_abandon(job->transfer);
-        fut_wire_give_back(e, easy);
+        give_back(e, job, easy);
         fut_schedule_release(e, job, now);
     } else if (job->state == FUT_JOB_QUEUED) {
         fut_schedule_remove(e, job, now);

@@ -94,23 +94,12 @@ static void note(CURLcode *first, CURLcode code) {
     if (*first == CURLE_OK) *first = code;
 }
 
-static bool is_named(const char *line, const char *name) {
-    size_t len = strlen(name);
-    return strncasecmp(line, name, len) == 0 && (line[len] == ':' || line[len] == ';');
-}
-
-static bool has_header(const struct fut_request *r, const char *name) {
-    size_t position = 0;
-    for (const char *line; (line = fut_request_next_header(r, &position));)
-        if (is_named(line, name)) return true;
-    return false;
-}
-
 static bool must_drop(const struct fut_hop *h, const char *line) {
     if (!h->with_body && strncasecmp(line, "Content-", 8) == 0) return true;
     return !h->with_credentials &&
-           (is_named(line, "Authorization") || is_named(line, "Proxy-Authorization") ||
-            is_named(line, "Cookie") || is_named(line, "Host"));
+           (fut_request_is_named(line, "Authorization") ||
+            fut_request_is_named(line, "Proxy-Authorization") ||
+            fut_request_is_named(line, "Cookie") || fut_request_is_named(line, "Host"));
 }
 
 static CURLcode add_line(struct fut_hop *h, const char *line) {
@@ -131,19 +120,30 @@ static bool sends_body(const struct fut_hop *h, const struct fut_request *r) {
     return (h->with_body && (r->part_count > 0 || r->has_body)) || wants_body(h->method);
 }
 
+/* In one line with the cookies of the jar: servers expect no second one. */
+static CURLcode add_cookie(const char *line, CURL *easy) {
+    const char *value = strchr(line, ':');
+    return value ? curl_easy_setopt(easy, CURLOPT_COOKIE, value + 2) : CURLE_OK;
+}
+
 static CURLcode set_headers(struct fut_hop *h, const struct fut_request *r, CURL *easy) {
     curl_slist_free_all(h->headers);
     h->headers = NULL;
     CURLcode code = CURLE_OK;
     size_t position = 0;
-    for (const char *line; (line = fut_request_next_header(r, &position));)
-        if (!must_drop(h, line)) note(&code, add_line(h, line));
+    bool has_cookie = false;
+    for (const char *line; (line = fut_request_next_header(r, &position));) {
+        if (must_drop(h, line)) continue;
+        bool joins_jar = r->cookies && !has_cookie && fut_request_is_named(line, "Cookie");
+        note(&code, joins_jar ? add_cookie(line, easy) : add_line(h, line));
+        has_cookie = has_cookie || joins_jar;
+    }
     /* What libcurl would add to a body by itself: a form's type, and a pause before large
      * ones. */
     if (sends_body(h, r)) {
-        if (r->part_count == 0 && !has_header(r, "Content-Type"))
+        if (r->part_count == 0 && !fut_request_has_header(r, "Content-Type"))
             note(&code, add_line(h, "Content-Type:"));
-        if (!has_header(r, "Expect")) note(&code, add_line(h, "Expect:"));
+        if (!fut_request_has_header(r, "Expect")) note(&code, add_line(h, "Expect:"));
     }
     if (h->headers) note(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers));
     return code;

@@ -2,6 +2,7 @@
 #include "fetch/request.h"
 
 #include <math.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 
@@ -55,4 +56,16 @@ const char *fut_request_next_header(const struct fut_request *r, size_t *positio
     const char *line = (const char *)r->headers.data + *position;
     *position += strlen(line) + 1;
     return line;
+}
+
+bool fut_request_is_named(const char *line, const char *name) {
+    size_t len = strlen(name);
+    return strncasecmp(line, name, len) == 0 && (line[len] == ':' || line[len] == ';');
+}
+
+bool fut_request_has_header(const struct fut_request *r, const char *name) {
+    size_t position = 0;
+    for (const char *line; (line = fut_request_next_header(r, &position));)
+        if (fut_request_is_named(line, name)) return true;
+    return false;
 }

@@ -82,4 +82,9 @@ void fut_request_drop(struct fut_request *r);
  * moved on; NULL at the end. */
 const char *fut_request_next_header(const struct fut_request *r, size_t *position);
 
+/* fut_request_is_named(line, name): is it the line of that header? fut_request_has_header(r,
+ * name): is there one? In any case of letters. */
+bool fut_request_is_named(const char *line, const char *name);
+bool fut_request_has_header(const struct fut_request *r, const char *name);
+
 #endif
