@@ -80,6 +80,10 @@ describe("A failed fetch", function()
     -- The rows of the contract that need no more than a path: kind, retryable, words.
     local rows = {
         ["/empty"] = { "protocol", true, "empty answer" },
+        ["/interim-only"] = { "protocol", true, "empty answer" },
+        ["/head-of-one-line"] = { "protocol", true, "header cut short" },
+        ["/head-cut"] = { "protocol", true, "header cut short" },
+        ["/redirect-cut"] = { "protocol", true, "header cut short" },
         ["/garbage"] = { "protocol", false, "no valid HTTP response" },
         ["/bad-status"] = { "protocol", false, "no valid HTTP response" },
         ["/bad-chunk"] = { "protocol", false, "chunk" },

@@ -4,25 +4,29 @@
 local lfs = require "lfs"
 local fetch = require "futures.fetch"
 local bad_server = require "spec.support.bad_server"
+local check = require "spec.support.check"
 local demo = require "spec.support.demo"
 local fetch_check = require "spec.support.fetch_check"
 local nginx = require "spec.support.nginx"
 local scale = require "spec.support.scale"
+local witness = require "spec.support.witness"
 
 local LIMIT = scale.LIMIT
 local failed = fetch_check.failed
 
 describe("Files of output", function()
-    local bad, good, web, dir
+    local bad, good, web, seen, dir
 
     lazy_setup(function()
         bad, good, web = bad_server.start(), demo.start(), nginx.start()
+        seen = witness.start()
     end)
 
     lazy_teardown(function()
         bad:stop()
         good:stop()
         web:stop()
+        seen:stop()
     end)
 
     before_each(function()
@@ -107,8 +111,45 @@ describe("Files of output", function()
         local err = failed("io", fetch.submit(good.url, { output = "/nowhere/x" }))
         assert.matches("/nowhere/x: No such file", err.message)
         assert(lfs.mkdir(dir .. "/folder"))
-        failed("io", fetch.submit(good.url, { output = dir .. "/folder" }))
+        err = failed("io", fetch.submit(good.url, { output = dir .. "/folder" }))
+        assert.matches("/folder: not a regular file", err.message)
         assert(lfs.rmdir(dir .. "/folder"))
         assert.same({}, names())
+    end)
+
+    it("take the place of files only, and wait for nobody", function()
+        assert(os.execute("mkfifo " .. dir .. "/pipe " .. dir .. "/file.part"))
+        for _, name in ipairs { "/pipe", "/file" } do
+            local err = failed("io", fetch.submit(good.url, { output = dir .. name }))
+            assert.matches("not a regular file", err.message)
+        end
+        assert.equal("named pipe", lfs.attributes(dir .. "/pipe", "mode"))
+        assert.equal("named pipe", lfs.attributes(dir .. "/file.part", "mode"))
+    end)
+
+    it("are written by one request at a time", function()
+        local gate = seen:gate()
+        local function get(path)
+            return fetch.submit(seen.url .. path, { output = dir .. "/one" })
+        end
+        local first = get("/halves/" .. gate .. "/1000")
+        check.eventually("the first half", function()
+            return first:progress() == 500
+        end)
+        local err = failed("io", get "/")
+        assert.matches("another request is writing it", err.message)
+        seen:open(gate)
+        assert.equal(1000, #first:result(LIMIT))
+        assert.equal(1000, #content("one"))
+        assert.equal(2, #get("/"):result(LIMIT))
+        assert.equal("ok", content("one"))
+    end)
+
+    it("take the place of what a request left that was killed", function()
+        local left <close> = assert(io.open(dir .. "/old.part", "w"))
+        left:write(("x"):rep(1000))
+        left:flush()
+        assert.equal(2, #fetch.submit(seen.url, { output = dir .. "/old" }):result(LIMIT))
+        assert.equal("ok", content("old"))
     end)
 end)

@@ -57,6 +57,7 @@ describe("A redirect", function()
 
     it("without a Location, or with another status, is the response", function()
         assert.equal("nowhere", fetch(bad.url .. "/no-location").body)
+        assert.equal("nowhere", fetch(bad.url .. "/empty-location").body)
         for _, status in ipairs { 300, 305, 306 } do
             assert.equal(status, fetch(to(status, "/ok")).status)
         end
@@ -82,6 +83,10 @@ describe("A redirect", function()
     it("may be relative", function()
         assert.equal("GET /echo?x=1 HTTP/1.1", sent(fetch(to(302, "../../echo?x=1"))).line)
         assert.equal("GET /echo HTTP/1.1", sent(fetch(to(302, "/echo"))).line)
+    end)
+
+    it("is followed whatever its body is", function()
+        assert.equal("ok", fetch(bad.url .. "/redirect-bad-gzip").body)
     end)
 
     it("changes the method as browsers do", function()

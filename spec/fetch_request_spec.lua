@@ -133,8 +133,18 @@ describe("A request", function()
     end)
 
     it("fails with kind io when a file of it cannot be read", function()
-        local err = fetch_check.fails("io", echo, { multipart = { f = { path = "/nowhere" } } })
-        assert.is_false(err.retryable)
+        local pipe = os.tmpname()
+        os.remove(pipe)
+        assert(os.execute("mkfifo " .. pipe))
+        local paths = { "/nowhere", "No such file", "/tmp", "not a regular file",
+            pipe, "not a regular file" }
+        for i = 1, #paths, 2 do
+            local opts = { multipart = { f = { path = paths[i] } } }
+            local err = fetch_check.fails("io", echo, opts)
+            assert.is_false(err.retryable)
+            assert.matches(("cannot read %s: %s"):format(paths[i], paths[i + 1]), err.message)
+        end
+        os.remove(pipe)
     end)
 
     it("adds the query to the URL", function()
@@ -157,12 +167,18 @@ describe("A request", function()
 
     it("resolves against base_url", function()
         local base = server.url .. "/echo/base/"
-        local function line(url)
-            return send({ base_url = base }, url).line
+        local function line(url, other)
+            return send({ base_url = other or base }, url).line
         end
         assert.equal("GET /echo/base/x HTTP/1.1", line("x"))
         assert.equal("GET /echo/y?u=http://z HTTP/1.1", line("/echo/y?u=http://z"))
         assert.equal("GET /echo/other HTTP/1.1", line(server.url .. "/echo/other"))
+        local page = server.url .. "/echo/page?a=1#part"
+        for _, url in ipairs { "", "#", "#b", "#%20b" } do
+            assert.equal("GET /echo/page?a=1 HTTP/1.1", line(url, page))
+        end
+        assert.equal("GET /echo/page?b=2 HTTP/1.1", line("?b=2", page))
+        assert.equal("GET /echo/x HTTP/1.1", line("x", page))
         misuse(2, "base_url", "/x", { base_url = "example.org" })
     end)
 

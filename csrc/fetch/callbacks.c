@@ -34,8 +34,10 @@ void fut_callbacks_sort_body(struct fut_transfer *t) {
     if (t->sorted) return;
     t->sorted = true;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
-    bool is_redirect = fut_hop_is_redirect(t->status) && t->request->max_redirects > 0 &&
-                       fut_head_find(&t->head, "Location");
+    const char *location = t->request->max_redirects > 0 && fut_hop_is_redirect(t->status)
+                               ? fut_head_find(&t->head, "Location")
+                               : NULL;
+    bool is_redirect = location && *location;
     bool is_success = t->status >= 200 && t->status < 300;
     t->discards = is_redirect;
     if (!is_redirect && !is_success && t->sink.part_path) {
@@ -60,6 +62,30 @@ static void tell_progress(const struct fut_transfer *t) {
 static void fail_size(struct fut_transfer *t) {
     fut_failure_set(&t->failure, FUT_KIND_TOO_LARGE, "body over %llu bytes",
                     (unsigned long long)t->sink.limit);
+}
+
+void fut_callbacks_fail_sink(struct fut_transfer *t, enum fut_sink_result result) {
+    const char *why = "";
+    switch (result) {
+    case FUT_SINK_OK:
+        return;
+    case FUT_SINK_FULL:
+        fail_size(t);
+        return;
+    case FUT_SINK_MEMORY:
+        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
+        return;
+    case FUT_SINK_FILE:
+        why = strerror(errno);
+        break;
+    case FUT_SINK_ODD:
+        why = "not a regular file";
+        break;
+    case FUT_SINK_BUSY:
+        why = "another request is writing it";
+        break;
+    }
+    fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request->output, why);
 }
 
 /* At the first byte. False: it will be too much. */
@@ -88,22 +114,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
         return t->discarded > DISCARD_LIMIT ? 0 : n;
     }
     if (is_first && !look_ahead(t)) return 0;
-    switch (fut_sink_write(&t->sink, bytes, n)) {
-    case FUT_SINK_OK:
-        tell_progress(t);
-        return n;
-    case FUT_SINK_FULL:
-        fail_size(t);
-        break;
-    case FUT_SINK_MEMORY:
-        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
-        break;
-    case FUT_SINK_FILE:
-        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request->output,
-                        strerror(errno));
-        break;
-    }
-    return 0;
+    enum fut_sink_result result = fut_sink_write(&t->sink, bytes, n);
+    fut_callbacks_fail_sink(t, result);
+    if (result != FUT_SINK_OK) return 0;
+    tell_progress(t);
+    return n;
 }
 
 curl_socket_t fut_callbacks_open_socket(struct fut_transfer *t,

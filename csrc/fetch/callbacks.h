@@ -15,6 +15,10 @@ CURLcode fut_callbacks_apply(struct fut_transfer *t, CURL *easy);
 curl_socket_t fut_callbacks_open_socket(struct fut_transfer *t,
                                         const struct curl_sockaddr *address);
 
+/* fut_callbacks_fail_sink(t, result): t has failed, unless the result is OK; errno is that of
+ * the sink. */
+void fut_callbacks_fail_sink(struct fut_transfer *t, enum fut_sink_result result);
+
 /* fut_callbacks_sort_body(t): once the head is there, decides where the body goes: a redirect's
  * nowhere, a success to the output, anything else into memory. */
 void fut_callbacks_sort_body(struct fut_transfer *t);

@@ -137,7 +137,8 @@ void fut_failure_explain(struct fut_failure *f, const struct fut_wreck *w) {
     if (f->kind != FUT_KIND_NONE) return;
     bool broken = is_broken_connection(w->code, w->detail);
     enum fut_kind kind = kind_of_code(w->code, w->phase);
-    if (broken && w->phase == FUT_PHASE_BODY) kind = FUT_KIND_TRUNCATED;
+    if (broken && w->phase == FUT_PHASE_BODY && w->code != CURLE_GOT_NOTHING)
+        kind = FUT_KIND_TRUNCATED;
     /* libcurl quotes a malformed proxy of the environment, credentials and all. */
     bool is_fit = *w->detail && !strchr(w->detail, '@');
     const char *why = is_fit ? w->detail : curl_easy_strerror(w->code);

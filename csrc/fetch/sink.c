@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -16,6 +18,38 @@ void fut_sink_open_memory(struct fut_sink *s, uint64_t limit) {
     s->limit = limit;
 }
 
+static bool is_other(const char *path, const struct stat *file) {
+    struct stat named;
+    return stat(path, &named) != 0 || named.st_ino != file->st_ino ||
+           named.st_dev != file->st_dev;
+}
+
+/* The file is empty, and locked: the bytes of two requests would mix. Whoever had the lock
+ * before may have renamed it meanwhile, then it is not what is wanted. */
+static enum fut_sink_result claim(int fd, const char *part_path) {
+    struct stat file;
+    if (fstat(fd, &file) != 0) return FUT_SINK_FILE;
+    if (!S_ISREG(file.st_mode)) return FUT_SINK_ODD;
+    bool is_locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (is_locked || is_other(part_path, &file)) return FUT_SINK_BUSY;
+    return ftruncate(fd, 0) == 0 ? FUT_SINK_OK : FUT_SINK_FILE;
+}
+
+/* Never blocks, as a FIFO would; never takes the place of a device. */
+static enum fut_sink_result open_part(const char *path, const char *part_path, int *fd) {
+    struct stat target;
+    if (stat(path, &target) == 0 && !S_ISREG(target.st_mode)) return FUT_SINK_ODD;
+    *fd = open(part_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (*fd < 0) return errno == ENXIO ? FUT_SINK_ODD : FUT_SINK_FILE;
+    enum fut_sink_result result = claim(*fd, part_path);
+    if (result == FUT_SINK_OK) return result;
+    int reason = errno;
+    close(*fd);
+    *fd = -1;
+    errno = reason;
+    return result;
+}
+
 enum fut_sink_result fut_sink_open_file(struct fut_sink *s, const char *path, uint64_t limit) {
     fut_sink_open_memory(s, limit);
     size_t len = strlen(path);
@@ -23,15 +57,15 @@ enum fut_sink_result fut_sink_open_file(struct fut_sink *s, const char *path, ui
     if (!part_path) return FUT_SINK_MEMORY;
     memcpy(part_path, path, len);
     memcpy(part_path + len, part_suffix, sizeof part_suffix);
-    s->fd = open(part_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (s->fd < 0) {
+    enum fut_sink_result result = open_part(path, part_path, &s->fd);
+    if (result == FUT_SINK_OK) {
+        s->part_path = part_path;
+    } else {
         int reason = errno;
         fut_free(part_path);
         errno = reason;
-        return FUT_SINK_FILE;
     }
-    s->part_path = part_path;
-    return FUT_SINK_OK;
+    return result;
 }
 
 void fut_sink_expect(struct fut_sink *s, uint64_t total) {
@@ -97,9 +131,11 @@ static void trim(struct fut_buf *b) {
 enum fut_sink_result fut_sink_finish(struct fut_sink *s, const char *path) {
     trim(&s->memory);
     if (!s->part_path) return FUT_SINK_OK;
+    /* close says whether all was written; a copy keeps the lock until the file has its name */
     int fd = s->fd;
-    s->fd = -1;
+    s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (close(fd) != 0 || rename(s->part_path, path) != 0) return FUT_SINK_FILE;
+    if (s->fd >= 0) close(s->fd);
     fut_free(s->part_path);
     s->part_path = NULL;
     return FUT_SINK_OK;
@@ -107,8 +143,8 @@ enum fut_sink_result fut_sink_finish(struct fut_sink *s, const char *path) {
 
 void fut_sink_clear(struct fut_sink *s) {
     if (s->part_path) {
-        if (s->fd >= 0) close(s->fd);
         unlink(s->part_path);
+        if (s->fd >= 0) close(s->fd);
         fut_free(s->part_path);
     }
     fut_buf_deinit(&s->memory);

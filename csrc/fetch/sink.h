@@ -27,12 +27,15 @@ enum fut_sink_result {
     FUT_SINK_FULL, /* more bytes than the limit */
     FUT_SINK_MEMORY,
     FUT_SINK_FILE, /* the file cannot be made or written: errno */
+    FUT_SINK_ODD,  /* what is there is no regular file */
+    FUT_SINK_BUSY, /* another sink, of any process, writes it */
 };
 
 /* fut_sink_open_memory(s, limit): empty, room for `limit` bytes. */
 void fut_sink_open_memory(struct fut_sink *s, uint64_t limit);
 
-/* fut_sink_open_file(s, path, limit): makes `path.part`. */
+/* fut_sink_open_file(s, path, limit): makes `path.part`, and locks it until it is finished or
+ * cleared. */
 enum fut_sink_result fut_sink_open_file(struct fut_sink *s, const char *path, uint64_t limit);
 
 /* fut_sink_expect(s, total): so many bytes are announced. Memory is taken for them ahead, but

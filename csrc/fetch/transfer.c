@@ -2,20 +2,28 @@
 #include "fetch/transfer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fetch/callbacks.h"
 #include "fetch/url.h"
 
 enum { SHOWN_SERVER = 300 };
 
-static void fail_file(struct fut_transfer *t, enum fut_sink_result result) {
-    if (result == FUT_SINK_MEMORY)
-        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
-    if (result == FUT_SINK_FILE)
-        fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request->output,
-                        strerror(errno));
+/* A file of a multipart body: libcurl would take a folder for an empty one, and wait for who
+ * writes to a FIFO while all other transfers wait for it. */
+static void check_file(struct fut_transfer *t, const char *path) {
+    struct stat file;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_open = fd >= 0 && fstat(fd, &file) == 0;
+    const char *why = !is_open                 ? strerror(errno)
+                      : !S_ISREG(file.st_mode) ? "not a regular file"
+                                               : NULL;
+    if (why) fut_failure_set(&t->failure, FUT_KIND_IO, "cannot read %s: %s", path, why);
+    if (fd >= 0) close(fd);
 }
 
 /* From a point in the past, which fut_deadline_after cannot do. 1e9 s are 31 years. */
@@ -29,8 +37,10 @@ void fut_transfer_begin(struct fut_transfer *t) {
     t->began = fut_now();
     t->total_deadline = later(t->began, r->total_s);
     fut_hop_first(&t->hop, r, t->url, &t->failure);
+    for (size_t i = 0; i < r->part_count; i++)
+        if (r->parts[i].path) check_file(t, r->parts[i].path);
     if (r->output)
-        fail_file(t, fut_sink_open_file(&t->sink, r->output, r->max_body));
+        fut_callbacks_fail_sink(t, fut_sink_open_file(&t->sink, r->output, r->max_body));
     else
         fut_sink_open_memory(&t->sink, r->max_body);
 }
@@ -145,8 +155,17 @@ static void fail(struct fut_transfer *t, CURLcode code) {
     fut_failure_explain(&t->failure, &wreck);
 }
 
+/* A connection that is closed in the middle of the head is a good end to libcurl. */
+static void fail_head(struct fut_transfer *t) {
+    char server[SHOWN_SERVER];
+    if (t->failure.kind != FUT_KIND_NONE) return;
+    server_name(t, server, sizeof server);
+    fut_failure_set(&t->failure, FUT_KIND_PROTOCOL, "header cut short by %s", server);
+    t->failure.retryable = true;
+}
+
 static bool must_follow(struct fut_transfer *t, const char *location) {
-    if (!location || t->request->max_redirects == 0) return false;
+    if (!location) return false;
     if (t->redirects < t->request->max_redirects) return true;
     char shown[256];
     fut_url_mask(shown, sizeof shown, location, strlen(location));
@@ -156,20 +175,20 @@ static bool must_follow(struct fut_transfer *t, const char *location) {
 }
 
 static void complete(struct fut_transfer *t) {
-    fut_callbacks_sort_body(t); /* a response without a body came by no callback */
     t->in_file = t->sink.part_path != NULL;
-    fail_file(t, fut_sink_finish(&t->sink, t->request->output));
+    fut_callbacks_fail_sink(t, fut_sink_finish(&t->sink, t->request->output));
 }
 
 bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
     take_times(t);
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
     curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &t->http);
+    /* A response without a body came by no callback. */
+    if (t->head.complete) fut_callbacks_sort_body(t);
     /* What a redirect says besides its Location is of no interest, broken or not. */
-    bool is_enough = t->discards && t->phase == FUT_PHASE_BODY;
-    if (code != CURLE_OK && !is_enough) fail(t, code);
-    const char *location =
-        fut_hop_is_redirect(t->status) ? fut_head_find(&t->head, "Location") : NULL;
+    if (code != CURLE_OK && !t->discards) fail(t, code);
+    if (!t->head.complete) fail_head(t);
+    const char *location = t->discards ? fut_head_find(&t->head, "Location") : NULL;
     bool follow = t->failure.kind == FUT_KIND_NONE && must_follow(t, location);
     if (follow) {
         fut_hop_follow(&t->hop, t->status, location, &t->failure);

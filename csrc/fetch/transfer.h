@@ -12,7 +12,7 @@
  * STATE: zeroed memory is empty; then set request and url, begin.
  * OWNERSHIP: a count of the request, and all results; borrows the easy handle from attach to
  * detach.
- * BLOCKING: never, but for the file of `output`.
+ * BLOCKING: never, but for the files of `output` and `multipart`.
  * THREADS: one at a time. No call enters Lua. */
 #ifndef FUT_FETCH_TRANSFER_H
 #define FUT_FETCH_TRANSFER_H
@@ -63,7 +63,7 @@ struct fut_transfer {
     CURLSH *share; /* the jar of cookies to use, or NULL */
     enum fut_phase phase;
     bool sorted;      /* it is known where the body of this hop goes */
-    bool discards;    /* nowhere: it is a redirect's */
+    bool discards;    /* nowhere: it is a redirect's, which is to be followed */
     size_t discarded; /* bytes of it */
     bool denied;      /* an address was refused */
     bool exclusive;   /* no other transfer can be on its connection: its bytes are t's */

@@ -87,13 +87,23 @@ static CURLUcode get_parts(struct fut_url *u, CURLU *handle) {
     return code;
 }
 
+/* What is empty, or a fragment only, is the base itself; to libcurl it is its folder. */
+static CURLUcode set_reference(CURLU *handle, const char *text, unsigned flags) {
+    if (*text && *text != '#') return curl_url_set(handle, CURLUPART_URL, text, flags);
+    bool has_fragment = *text && text[1];
+    return curl_url_set(handle, CURLUPART_FRAGMENT, has_fragment ? text + 1 : NULL,
+                        strchr(text, ' ') ? CURLU_URLENCODE : 0);
+}
+
 static enum fut_url_verdict read_url(struct fut_url *u, const char *base, const char *text,
                                      const char **reason) {
     CURLU *handle = curl_url();
     if (!handle) return FUT_URL_MEMORY;
     unsigned flags = CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME;
-    CURLUcode code = base ? curl_url_set(handle, CURLUPART_URL, base, flags) : CURLUE_OK;
-    if (code == CURLUE_OK) code = curl_url_set(handle, CURLUPART_URL, text, flags);
+    CURLUcode code = curl_url_set(handle, CURLUPART_URL, base ? base : text, flags);
+    /* A fragment of the base would swallow what is added. */
+    if (code == CURLUE_OK && base) code = curl_url_set(handle, CURLUPART_FRAGMENT, NULL, 0);
+    if (code == CURLUE_OK && base) code = set_reference(handle, text, flags);
     if (code == CURLUE_OK) code = curl_url_get(handle, CURLUPART_SCHEME, &u->scheme, 0);
     enum fut_url_verdict verdict = FUT_URL_OK;
     if (code == CURLUE_OK && !is_web_scheme(u->scheme, strlen(u->scheme))) {

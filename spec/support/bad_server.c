@@ -184,6 +184,13 @@ static const struct {
     const char *bytes;
 } scripted[] = {
     {"/empty", ""},
+    {"/interim-only", "HTTP/1.1 100 Continue\r\n\r\n"},
+    {"/head-of-one-line", OK},
+    {"/head-cut", OK "X-One: 1\r\nX-Tw"},
+    {"/redirect-cut", "HTTP/1.1 302 Found\r\nLocation: /o"},
+    {"/redirect-bad-gzip", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Encoding: gzip\r\n"
+                           "Content-Length: 7\r\n\r\nno gzip"},
+    {"/empty-location", "HTTP/1.1 302 Found\r\nLocation:\r\nContent-Length: 7\r\n\r\nnowhere"},
     {"/garbage", "this is not HTTP at all\r\n\r\n"},
     {"/bad-status", "HTTP/1.1 many OK\r\n\r\nbody"},
     {"/ok", OK "Content-Length: 2\r\n\r\nok"},
