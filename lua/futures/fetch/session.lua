@@ -27,13 +27,16 @@ local no_options = {}
 -- Session or view → method or "" → plan.
 local plans = setmetatable({}, { __mode = "k" })
 
+local said -- the number of connections that was warned of, not again for each call
+
 local function new_plan(options)
     local flat, problem = request.flatten(options)
     if not flat then
         return nil, problem
     end
     local compiled, possible = core.request(flat)
-    if possible then
+    if possible and possible ~= said then
+        said = possible
         warn(("futures.fetch: max_connections lowered to %d: the limit of file descriptors")
             :format(possible))
     end
