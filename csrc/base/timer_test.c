@@ -73,6 +73,25 @@ static void they_fire_in_the_order_of_their_times(void) {
     fut_timers_drop();
 }
 
+static void hurry_only_makes_it_sooner(void) {
+    struct fut_parker parker;
+    fut_parker_init(&parker);
+    atomic_store(&fired, 0);
+    CHECK(fut_timers_hold() == FUT_OK);
+    struct noted first = {.timer.fire = note, .parker = &parker}, second = first, idle = first;
+    fut_time now = fut_now();
+    fut_timer_start(&first.timer, now + 1000 * FUT_SECOND);
+    fut_timer_start(&second.timer, now + 20 * FUT_MS);
+    fut_timer_hurry(&second.timer, FUT_NEVER);
+    fut_timer_hurry(&idle.timer, now); /* does not wait */
+    fut_timer_hurry(&first.timer, now + 10 * FUT_MS);
+    await_fired(&parker, 2);
+    CHECK(first.order == 0 && first.fired_at >= now + 10 * FUT_MS);
+    CHECK(second.order == 1 && second.fired_at >= now + 20 * FUT_MS);
+    CHECK(idle.fired_at == 0 && !fut_timer_stop(&idle.timer));
+    fut_timers_drop();
+}
+
 static void the_thread_is_there_while_it_is_held(void) {
     int before = threads();
     for (int i = 0; i < 50; i++) {
@@ -169,6 +188,7 @@ static const struct test_case cases[] = {
     /* first: no thread of another test is listed */
     {"the thread is there while it is held", the_thread_is_there_while_it_is_held},
     {"they fire in the order of their times", they_fire_in_the_order_of_their_times},
+    {"hurry only makes it sooner", hurry_only_makes_it_sooner},
     {"one may start itself again", one_may_start_itself_again},
     {"the last user may leave in a call", the_last_user_may_leave_in_a_call},
     {"stop waits for the call", stop_waits_for_the_call},

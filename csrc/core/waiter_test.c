@@ -221,6 +221,68 @@ static void wakes_when_as_many_as_wanted_are_done(void) {
     for (int i = 0; i < N; i++) fut_future_drop(fs[i]);
 }
 
+/* Others who watch the same future hear nothing of it. */
+static void a_question_goes_to_who_answers(void) {
+    struct watcher other, asker, inbox;
+    struct fut_watch first, middle, last;
+    struct fut_future *f = pending();
+    watcher_init(&other);
+    watcher_init(&asker);
+    watcher_init(&inbox);
+    fut_waiter_take_questions(&asker.waiter, &inbox.waiter);
+    CHECK(!fut_waiter_ask(f));
+    fut_watch_start(&first, &other.waiter, f);
+    CHECK(!fut_waiter_ask(f));
+    fut_watch_start(&middle, &asker.waiter, f);
+    fut_watch_start(&last, &other.waiter, f);
+    for (int round = 0; round < 3; round++) {
+        CHECK(fut_waiter_ask(f) && !fut_waiter_ask(f));
+        CHECK(fut_parker_poll(&inbox.parker) && fut_park(&inbox.parker, FUT_NEVER));
+        CHECK(fut_waiter_first(&inbox.waiter) == &middle);
+        CHECK(fut_waiter_queued(&asker.waiter) + fut_waiter_queued(&other.waiter) == 0);
+        fut_watch_stop(&middle);
+        CHECK(fut_waiter_queued(&inbox.waiter) == 0);
+        fut_watch_start(&middle, &asker.waiter, f);
+    }
+    finish(f);
+    CHECK(fut_waiter_shift(&asker.waiter) == &middle);
+    CHECK(fut_waiter_queued(&other.waiter) == 2 && fut_waiter_queued(&inbox.waiter) == 0);
+    fut_watch_stop(&first);
+    fut_watch_stop(&middle);
+    fut_watch_stop(&last);
+    fut_waiter_deinit(&other.waiter);
+    fut_waiter_deinit(&asker.waiter);
+    fut_waiter_deinit(&inbox.waiter);
+    fut_future_drop(f);
+}
+
+static bool is_of_a_done_one(const struct fut_watch *watch) {
+    return fut_future_done(watch->future) && fut_future_state(watch->future) == FUT_CANCELLED;
+}
+
+static void one_is_found_in_the_queue(void) {
+    struct watcher w;
+    struct fut_watch watches[3];
+    struct fut_future *fs[3];
+    watcher_init(&w);
+    CHECK(!fut_waiter_find(&w.waiter, is_of_a_done_one));
+    for (int i = 0; i < 3; i++) {
+        fs[i] = pending();
+        fut_watch_start(&watches[i], &w.waiter, fs[i]);
+    }
+    finish(fs[0]);
+    finish(fs[2]);
+    CHECK(!fut_waiter_find(&w.waiter, is_of_a_done_one));
+    CHECK(fut_future_cancel(fs[1]));
+    CHECK(fut_waiter_find(&w.waiter, is_of_a_done_one) == &watches[1]);
+    CHECK(fut_waiter_queued(&w.waiter) == 3);
+    for (int i = 0; i < 3; i++) {
+        fut_watch_stop(&watches[i]);
+        fut_future_drop(fs[i]);
+    }
+    fut_waiter_deinit(&w.waiter);
+}
+
 /* Linear in the number of watches; a quadratic stop or shift would take minutes. */
 static void a_hundred_thousand(void) {
     enum { N = 100000 };
@@ -259,6 +321,8 @@ static const struct test_case cases[] = {
     {"stop in every position", stop_in_every_position},
     {"a queue goes on after its last is stopped", queue_goes_on_after_its_last_is_stopped},
     {"wakes when as many as wanted are done", wakes_when_as_many_as_wanted_are_done},
+    {"a question goes to who answers", a_question_goes_to_who_answers},
+    {"one is found in the queue", one_is_found_in_the_queue},
     {"a hundred thousand", a_hundred_thousand},
 };
 
