@@ -228,6 +228,55 @@ for kind, new in pairs(pools) do
             assert.equal(3, runs:runs())
         end)
 
+        it("is asked with the errors in a chunk, which runs again as a whole", function()
+            local ex <close> = new(1)
+            local a <close> = tally.new()
+            local b <close> = tally.new()
+            local seen, count = {}, tally.count
+            local view = ex:with {
+                retries = 5, chunksize = 4,
+                retry_on = function(err, attempt)
+                    seen[#seen + 1] = err .. " " .. attempt
+                    return err == "again"
+                end,
+            }
+            local map = view:map(function(i)
+                local n = i == 3 and count(a.token) or 0
+                if i == 1 then count(b.token) end
+                if i == 2 then error("never", 0) end
+                if i == 3 and n < 3 then error("again", 0) end
+                return 10 * i
+            end, { 1, 2, 3, 4, 5 })
+            local results = {}
+            for _ = 1, 5 do results[#results + 1] = { pcall(map) } end
+            assert.same({
+                { true, 1, 10 }, { false, "never" }, { true, 3, 30 }, { true, 4, 40 },
+                { true, 5, 50 },
+            }, results)
+            assert.same({ "never 1", "again 1", "never 2", "again 2", "never 3" }, seen)
+            assert.equal(3, a:runs())
+            assert.equal(3, b:runs())
+            assert.is_nil((map()))
+            local stats = ex:stats()
+            assert.equal(2, stats.retried)
+            assert.equal(2, stats.completed)
+            assert.equal(0, stats.failed)
+        end)
+
+        it("gets a TransferError for an item whose result cannot travel", function()
+            local ex <close> = new(1)
+            local runs <close> = tally.new()
+            local count, class = tally.count, nil
+            local results = ex:with { retries = 2, chunksize = 2, retry_on = function(err)
+                class = futures.iserror(err, futures.TransferError)
+                return true
+            end }:map(function(i)
+                return count(runs.token) == 1 and coroutine.create(print) or i
+            end, { 1, 2 }):totable()
+            assert.same({ 1, 2, n = 2 }, results)
+            assert.is_true(class)
+        end)
+
         it("is asked in a wait inside of a callback, too", function()
             local ex <close> = new(1)
             local runs <close> = tally.new()

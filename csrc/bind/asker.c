@@ -5,9 +5,11 @@
 
 #include "base/alloc.h"
 #include "bind/callback.h"
+#include "bind/error.h"
 #include "bind/future.h"
 #include "bind/home.h"
 #include "core/executor.h"
+#include "vm/decode.h"
 #include "vm/lua_worker.h"
 
 #define TNAME "futures.Question"
@@ -89,6 +91,39 @@ static void push_asker(lua_State *L, int future, int retry_on, int question) {
     fut_callback_add_asking(fut_home_of(L), L, VALUES, t, ask_failed);
 }
 
+/* Calls the function at 2 with the error at the top, which it pops: is that worth another
+ * run? */
+static bool is_worth_it(lua_State *L, const struct fut_task *t) {
+    lua_pushvalue(L, 2);
+    lua_insert(L, -2);
+    lua_pushinteger(L, atomic_load_explicit(&t->attempts, memory_order_relaxed));
+    lua_call(L, 2, 1);
+    bool is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+/* The same with the errors of a chunk's items, until one is. */
+static bool is_chunk_worth_it(lua_State *L, const struct fut_task *t,
+                              const struct fut_outcome *o) {
+    struct fut_decoder d;
+    fut_decoder_init(&d, &o->payload, fut_future_route(&t->future));
+    for (bool is = false; !fut_decoder_done(&d);) {
+        unsigned char what = FUT_ITEM_VALUES;
+        int n, top = lua_gettop(L);
+        if (fut_decoder_sequence(&d, L, &n) != FUT_OK || fut_decoder_byte(&d, &what) != FUT_OK)
+            fut_error_raise(L, "TransferError", "cannot decode a chunk: %s", d.message);
+        if (what == FUT_ITEM_TRANSFER)
+            fut_error_push(L, "TransferError", "%s", lua_tostring(L, -1));
+        else
+            lua_settop(L, top + 1); /* the error without its traceback */
+        if (what != FUT_ITEM_VALUES) is = is_worth_it(L, t);
+        if (is) return true;
+        lua_settop(L, top);
+    }
+    return false;
+}
+
 /* ask(future, retry_on, question): as a callback, which has been let go. Raises freely. */
 static int ask(lua_State *L) {
     struct fut_task *t = fut_task_of(fut_future_check(L, 1));
@@ -97,13 +132,16 @@ static int ask(lua_State *L) {
     if (fut_executor_forked(t->executor)) return 0;
     if (!ops->question(t->executor, t, &q->outcome)) return 0; /* cancelled meanwhile */
     luaL_checkstack(L, LUA_MINSTACK, "too deep");
-    lua_pushvalue(L, 2);
-    fut_future_push_error(L, &t->future, &q->outcome);
-    lua_pushinteger(L, atomic_load_explicit(&t->attempts, memory_order_relaxed));
     enter(fut_home_of(L), q, t);
-    lua_call(L, 2, 1);
+    bool again;
+    if (fut_outcome_is_error(&q->outcome)) {
+        fut_future_push_error(L, &t->future, &q->outcome);
+        again = is_worth_it(L, t);
+    } else {
+        again = is_chunk_worth_it(L, t, &q->outcome);
+    }
     leave(q);
-    bool again = lua_toboolean(L, -1);
+    lua_settop(L, 3);
     if (again) push_asker(L, 1, 2, 3); /* before the answer, after which there may be another */
     struct fut_outcome last = {0};
     fut_outcome_move(&last, &q->outcome);

@@ -20,10 +20,10 @@ enum fut_outcome_kind {
 
 struct fut_outcome {
     unsigned char kind; /* enum fut_outcome_kind */
-    bool failed;        /* LOCAL only: an error, not values */
-    enum fut_err err;   /* FAILURE only */
-    int pid, status;    /* FAILURE with FUT_ELOST: the worker, and what waitpid said of it */
-    char *text;         /* from fut_alloc, or NULL */
+    bool failed;      /* LOCAL: an error, not values; VALUES of a chunk: also errors of items */
+    enum fut_err err; /* FAILURE only */
+    int pid, status;  /* FAILURE with FUT_ELOST: the worker, and what waitpid said of it */
+    char *text;       /* from fut_alloc, or NULL */
     struct fut_payload payload;
 };
 
@@ -60,6 +60,11 @@ static inline void fut_outcome_fail(struct fut_outcome *o, enum fut_err err, con
 static inline bool fut_outcome_is_error(const struct fut_outcome *o) {
     return o->kind == FUT_OUTCOME_ERROR || o->kind == FUT_OUTCOME_FAILURE ||
            (o->kind == FUT_OUTCOME_LOCAL && o->failed);
+}
+
+/* fut_outcome_has_error(o): it is one, or an item of the chunk is. */
+static inline bool fut_outcome_has_error(const struct fut_outcome *o) {
+    return fut_outcome_is_error(o) || (o->kind == FUT_OUTCOME_VALUES && o->failed);
 }
 
 #endif

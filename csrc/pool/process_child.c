@@ -118,7 +118,7 @@ static void run(struct child *c, const struct fut_frame_head *head, const unsign
     flush(); /* within its time */
     struct fut_frame_head result = {
         .type = FUT_FRAME_RESULT,
-        .what = o.kind | (uint32_t)o.err << 8,
+        .what = o.kind | (uint32_t)o.err << 8 | (uint32_t)o.failed << 16,
         .seq = head->seq,
         .text = o.text ? strlen(o.text) : 0,
         .body = o.payload.len,

@@ -22,10 +22,11 @@ fut_time fut_process_requeue_due(struct fut_process_pool *p) {
     return fut_reruns_due(&p->reruns);
 }
 
-/* It was asked about, and the error stays. */
+/* It was asked about, and the error stays. A chunk has results all the same. */
 static void end(struct fut_process_pool *p, struct fut_task *t, struct fut_outcome *outcome) {
+    bool failed = fut_outcome_is_error(outcome);
     fut_task_sign(t, outcome);
-    p->counts.failed++; /* before it is done */
+    (*(failed ? &p->counts.failed : &p->counts.completed))++; /* before it is done */
     fut_future_settle(&t->future, outcome);
 }
 

@@ -121,7 +121,7 @@ static inline const atomic_uint *fut_process_asked(struct fut_process_slot *slot
 /* Every message on a ring starts with this. */
 struct fut_frame_head {
     uint32_t type; /* enum fut_frame_type */
-    uint32_t what; /* RESULT: outcome kind | err << 8; TASK: number of refs */
+    uint32_t what; /* RESULT: outcome kind | err << 8 | failed << 16; TASK: number of refs */
     uint64_t seq;  /* TASK, RESULT: number of the task; OBJECT: id */
     uint64_t text; /* RESULT, FAILED: length of the text; TASK: bytes of the refs' ids */
     uint64_t body; /* length of what follows the text, or stands in the other ring */

@@ -75,7 +75,11 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
     s->task = t;
     s->ends_call =
         t->call.heap && !needs_call(p, t); /* a large one does not wait for its future */
-    s->outcome = (struct fut_outcome){.kind = kind, .err = (enum fut_err)(head->what >> 8)};
+    s->outcome = (struct fut_outcome){
+        .kind = kind,
+        .failed = head->what >> 16 & 1,
+        .err = (enum fut_err)(head->what >> 8 & 0xff),
+    };
     enum fut_err err = FUT_OK;
     if (head->text > 0) {
         s->outcome.text = fut_strndup((char *)link->in.data, (size_t)head->text);
@@ -89,11 +93,11 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
         fut_outcome_deinit(&s->outcome);
         fut_outcome_fail(&s->outcome, err, NULL);
     }
-    bool failed = fut_outcome_is_error(&s->outcome);
-    if (failed && fut_process_rerun(p, t, &s->outcome)) {
+    if (fut_outcome_has_error(&s->outcome) && fut_process_rerun(p, t, &s->outcome)) {
         p->ndone--;
         return true;
     }
+    bool failed = fut_outcome_is_error(&s->outcome);
     (*(failed ? &p->counts.failed : &p->counts.completed))++;
     return true;
 }

@@ -226,9 +226,9 @@ bool fut_thread_question(struct fut_executor *ex, struct fut_task *t, struct fut
 void fut_thread_answer(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *outcome,
                        bool again);
 
-/* fut_thread_break_reruns(p, end): under the lock, when p breaks: what was asked about ends
- * with its error; appends the rest at *end, with the counts. */
-void fut_thread_break_reruns(struct fut_thread_pool *p, struct fut_task **end);
+/* fut_thread_break_reruns(p, last): under the lock, when p breaks: what was asked about ends
+ * with its error; appends the rest to the list at *last, with the counts. */
+void fut_thread_break_reruns(struct fut_thread_pool *p, struct fut_task **last);
 
 /* fut_thread_main(worker): the main function of a worker's thread, which has a count of the
  * pool. */

@@ -49,6 +49,12 @@ bool fut_thread_rerun(struct fut_thread_pool *p, struct fut_task *t,
     return true;
 }
 
+/* Under the lock: it was asked about, and the error stays. A chunk has results all the same. */
+static void end(struct fut_thread_pool *p, struct fut_task *t, struct fut_outcome *outcome) {
+    (*(fut_outcome_is_error(outcome) ? &p->failed : &p->completed))++; /* before it is done */
+    fut_future_settle(&t->future, outcome);
+}
+
 bool fut_thread_question(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *out) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     fut_lock(&p->lock);
@@ -63,27 +69,24 @@ void fut_thread_answer(struct fut_executor *ex, struct fut_task *t, struct fut_o
     fut_lock(&p->lock);
     bool asked = fut_reruns_answer(&p->reruns, t, again);
     bool ends = asked && !again;
-    if (ends) {
-        p->failed++; /* before it is done */
-        fut_future_settle(&t->future, outcome);
-    }
+    if (ends) end(p, t, outcome);
     fut_thread_go_on(p);
     fut_outcome_deinit(outcome); /* not under the lock: it may hold much */
     if (ends) fut_task_drop(t);
 }
 
-void fut_thread_break_reruns(struct fut_thread_pool *p, struct fut_task **end) {
+void fut_thread_break_reruns(struct fut_thread_pool *p, struct fut_task **last) {
     struct fut_outcome outcome = {0};
-    while (*end) end = &(*end)->next;
+    while (*last) last = &(*last)->next;
     for (struct fut_task *t; (t = fut_reruns_pop(&p->reruns, &outcome));) {
-        p->failed++;
-        if (outcome.kind == FUT_OUTCOME_NONE) {
-            t->next = NULL;
-            *end = t;
-            end = &t->next;
-        } else {
-            fut_future_settle(&t->future, &outcome);
+        if (outcome.kind != FUT_OUTCOME_NONE) {
+            end(p, t, &outcome);
             fut_task_drop(t);
+            continue;
         }
+        p->failed++;
+        t->next = NULL;
+        *last = t;
+        last = &t->next;
     }
 }

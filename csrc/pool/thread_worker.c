@@ -46,6 +46,11 @@ static bool holds_much(const struct fut_payload *call) {
     return type == &fut_task_type || type == &fut_future_type;
 }
 
+/* May it run again? */
+static bool needs_call(const struct fut_task *t, const struct fut_outcome *out) {
+    return fut_rerun_may(t) && (fut_outcome_has_error(out) || fut_future_asked(&t->future));
+}
+
 /* The task on top counts no longer before its future is done. */
 static void leave_stack(struct fut_thread_pool *p) {
     fut_lock(&p->lock);
@@ -68,7 +73,7 @@ static fut_time run_inside(struct fut_thread_pool *p, struct fut_thread_worker *
     fut_histogram_add(&w->wait, begun - t->future.done_at);
     fut_histogram_add(&w->run, ended - begun);
     fut_task_sign(t, out);
-    if (holds_much(&t->call) && !fut_rerun_may(t)) fut_payload_deinit(&t->call);
+    if (holds_much(&t->call) && !needs_call(t, out)) fut_payload_deinit(&t->call);
     return ended;
 }
 
@@ -85,7 +90,9 @@ bool fut_thread_run(struct fut_thread_pool *p, struct fut_thread_worker *w, stru
     if (fut_future_start(&t->future)) ended = run_inside(p, w, t, &outcome);
     atomic_store_explicit(&w->running, below, memory_order_relaxed);
     if (stacked) leave_stack(p);
-    if (fut_rerun_may(t) && fut_thread_rerun(p, t, &outcome, stacked)) return true;
+    if (fut_rerun_may(t) && fut_outcome_has_error(&outcome) &&
+        fut_thread_rerun(p, t, &outcome, stacked))
+        return true;
     bool needed = true;
     if (fut_future_claim(&t->future)) { /* before it is counted: nobody can ask it any more */
         if (!stacked) atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);

@@ -89,7 +89,7 @@ static int run_one(lua_State *L, struct run *r, struct fut_decoder *d, bool quie
 
 /* One item's outcome into the encoder: the values above `base`, then the mark that says what
  * they are. What cannot travel becomes a message, so that the other items are not lost. */
-static void encode_item(lua_State *L, struct fut_encoder *e, int base, bool ok) {
+static void encode_item(lua_State *L, struct run *r, struct fut_encoder *e, int base, bool ok) {
     enum fut_item mark = ok ? FUT_ITEM_VALUES : FUT_ITEM_ERROR;
     enum fut_role role = ok ? FUT_ROLE_RESULT : FUT_ROLE_ERROR;
     enum fut_err err = fut_encoder_sequence(e, L, base + 1, lua_gettop(L) - base, role);
@@ -99,6 +99,7 @@ static void encode_item(lua_State *L, struct fut_encoder *e, int base, bool ok) 
         mark = FUT_ITEM_TRANSFER;
         err = fut_encoder_sequence(e, L, base + 1, 1, FUT_ROLE_VALUE);
     }
+    if (mark != FUT_ITEM_VALUES) r->out->failed = true;
     if (err == FUT_OK) err = fut_encoder_byte(e, (unsigned char)mark);
     if (err != FUT_OK) luaL_error(L, "%s", fut_err_text(err));
 }
@@ -128,7 +129,7 @@ static int run_chunk(lua_State *L, struct run *r, struct fut_decoder *d) {
             fut_free(r->out->text);
             r->out->text = NULL;
         }
-        encode_item(L, e, base, ok);
+        encode_item(L, r, e, base, ok);
         lua_settop(L, base);
     }
     enum fut_err err = fut_encoder_end(e, &r->out->payload);
