@@ -130,7 +130,10 @@ static int map_chunk(lua_State *L) {
     h->future = &t->future;
     lua_Integer n = pack(L, m, 3, 6, size, ex->process, &t->call);
     if (n == 0) return 0;
-    fut_submit(L, ex, t, 7, 5);
+    if (fut_rerun_asks(t->options))
+        fut_submit_asking(L, ex, t, 7, 5);
+    else
+        fut_submit(L, ex, t);
     lua_settop(L, 7); /* the handle */
     lua_pushinteger(L, n);
     return 2;

@@ -110,7 +110,7 @@ static void wait_for_room(lua_State *L, struct fut_executor *ex) {
     lua_pop(L, 1);
 }
 
-static void submit_task(lua_State *L, struct fut_executor *ex, struct fut_task *t) {
+void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t) {
     enum fut_err err;
     while ((err = fut_executor_submit(ex, &t, 1)) == FUT_EFULL) wait_for_room(L, ex);
     if (err != FUT_OK) fut_error_raise_submit(L, ex, err);
@@ -118,14 +118,14 @@ static void submit_task(lua_State *L, struct fut_executor *ex, struct fut_task *
 
 /* submit_protected(executor, task), by light userdata */
 static int submit_protected(lua_State *L) {
-    submit_task(L, lua_touserdata(L, 1), lua_touserdata(L, 2));
+    fut_submit(L, lua_touserdata(L, 1), lua_touserdata(L, 2));
     return 0;
 }
 
 /* It may fail at once, so somebody has to be there who can be asked; and to go again when it is
  * not submitted. */
-static void submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
-                          int options) {
+void fut_submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
+                       int options) {
     luaL_checkstack(L, LUA_MINSTACK, "too many arguments");
     lua_getiuservalue(L, options, 1);
     fut_asker_add(L, handle, lua_gettop(L));
@@ -139,36 +139,32 @@ static void submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task
     lua_error(L);
 }
 
-void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
-                int options) {
-    if (fut_rerun_asks(t->options))
-        submit_asking(L, ex, t, handle, options);
-    else
-        submit_task(L, ex, t);
-}
+enum { OPTIONS = 2 }; /* an argument of _submit_with */
 
-/* Submits the function at stack index `first` with the arguments behind it; the options are at
- * index `options`, or there are none. */
-static int submit(lua_State *L, int options, int first) {
+/* Submits the function at stack index `first` with the arguments behind it. */
+static int submit(lua_State *L, struct fut_task_options *options, int first) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     fut_check_callable(L, first, 1, "submit");
     int top = lua_gettop(L);
     struct fut_future_handle *h = fut_future_handle_new(L);
-    struct fut_task *t = fut_task_new(ex, options ? fut_submit_options(L, options) : NULL);
+    struct fut_task *t = fut_task_new(ex, options);
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
     encode_call(L, first, top - first + 1, ex->process, &t->call);
-    fut_submit(L, ex, t, top + 1, options);
+    if (fut_rerun_asks(options))
+        fut_submit_asking(L, ex, t, top + 1, OPTIONS);
+    else
+        fut_submit(L, ex, t);
     lua_settop(L, top + 1); /* the handle */
     return 1;
 }
 
 static int executor_submit(lua_State *L) {
-    return submit(L, 0, 2);
+    return submit(L, NULL, 2);
 }
 
 static int executor_submit_with(lua_State *L) {
-    return submit(L, 2, 3);
+    return submit(L, fut_submit_options(L, OPTIONS), 3);
 }
 
 const luaL_Reg fut_submit_methods[] = {

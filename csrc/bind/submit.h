@@ -14,12 +14,15 @@
  * nil. */
 struct fut_task_options *fut_submit_options(lua_State *L, int index);
 
-/* fut_submit(L, ex, t, handle, options): gives the task to the executor; at index `handle` is
- * the handle that owns it, at `options` the userdata of its options, if it has some. If the
- * executor is full it waits for room, a wait like any other, or raises QueueFullError. Raises
- * what keeps the executor from taking it. */
-void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
-                int options);
+/* fut_submit(L, ex, t): gives the task, which a handle on the stack owns, to the executor. If
+ * that is full it waits for room, a wait like any other, or raises QueueFullError. Raises what
+ * keeps the executor from taking it. */
+void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t);
+
+/* fut_submit_asking(L, ex, t, handle, options): the same for one with a `retry_on`: the userdata
+ * of its options is at index `options`, the handle at index `handle`. */
+void fut_submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
+                       int options);
 
 /* fut_submit_open(L): adds `task_options` to the module table at the top: task_options(checked
  * table) -> userdata. Its user value is `retry_on`. */
