@@ -94,6 +94,9 @@ static void hurry_only_makes_it_sooner(void) {
 
 static void the_thread_is_there_while_it_is_held(void) {
     int before = threads();
+#ifdef __SANITIZE_THREAD__
+    before++; /* it has a thread of its own, from the first one on */
+#endif
     for (int i = 0; i < 50; i++) {
         CHECK(fut_timers_hold() == FUT_OK && fut_timers_hold() == FUT_OK);
         CHECK(threads() == before + 1);

@@ -62,6 +62,12 @@ static const char script[] =
     "}\n"
     "        ex:submit(id, 1):result()\n"
     "    end,\n"
+    "    retries = function(ex)\n"
+    "        local view = ex:with { retries = 2, retry_on = function() return true end }\n"
+    "        local f = view:submit(error, 'memory', 0)\n"
+    "        assert(not f:outcome(60) and f:done())\n"
+    "        return { view:submit(error, 'memory again', 0) }\n"
+    "    end,\n"
     "    cancel = function(ex)\n"
     "        local f = ex:submit(futures.sleep, 60)\n"
     "        f:cancel(true)\n"
@@ -148,9 +154,10 @@ static void run_all(const char *class, const char *const *ways, bool in_lua) {
     lua_close(L);
 }
 
-static const char *const ways[] = {
-    "submit",       "closure",  "result",  "failure", "map",   "chunks", "buffered", "wait",
-    "as_completed", "callback", "options", "handles", "looks", "cancel", "pool",     NULL};
+static const char *const ways[] = {"submit",  "closure",  "result", "failure",      "map",
+                                   "chunks",  "buffered", "wait",   "as_completed", "callback",
+                                   "options", "handles",  "looks",  "cancel",       "retries",
+                                   "pool",    NULL};
 
 /* The module is opened, too, when memory runs out; and opens once there is enough again. */
 static void opening(bool in_lua) {
@@ -178,7 +185,7 @@ static void opening_library(void) {
 
 static const char *const process_ways[] = {"submit",   "closure", "result",  "failure",
                                            "chunks",   "wait",    "options", "looks",
-                                           "callback", "cancel",  NULL};
+                                           "callback", "cancel",  "retries", NULL};
 
 static void threads_lua(void) {
     run_all("ThreadPoolExecutor", ways, true);
