@@ -57,6 +57,19 @@ local cases = {
             check.contains("called off:\ttrue\tCancelledError: the future was cancelled", out)
         end,
     },
+    retry = {
+        look = function(out)
+            local extra = 0
+            for n = 1, 8 do
+                local result = n == 7 and "7 is too hard" or tostring(n * n)
+                local runs = out:match(("%d\t%s\t(%%d+) runs\n"):format(n, result))
+                extra = extra + tonumber(runs) - 1
+            end
+            local lost, asked = out:match("(%d+) workers were lost, (%d+) errors looked at")
+            check.contains(("%d runs again for 8 tasks"):format(extra), out)
+            assert.equal(extra + 1, lost + asked) -- of 7 one error stays
+        end,
+    },
     transform = {
         args = { "0.02" },
         look = function(out)

@@ -110,6 +110,7 @@ bool fut_reruns_question(struct fut_task *t, struct fut_outcome *outcome) {
 bool fut_reruns_answer(struct fut_reruns *r, struct fut_task *t, bool again) {
     struct fut_outcome none = {0};
     if (t->pause != FUT_PAUSE_ASKED) return false;
+    FUT_ASSERT(!t->last); /* who answers has taken the question */
     if (!again) {
         fut_reruns_remove(r, t, &none);
         return true;

@@ -120,7 +120,9 @@ static void a_pause_forgets_a_timeout(void) {
     fut_watch_start(&owner.watch, &owner.askers, &t->future);
     CHECK(fut_future_ask(&t->future, FUT_ASKED_TIMEOUT));
     CHECK(fut_reruns_take(&r, t, &o));
-    CHECK(!fut_future_asked(&t->future) && fut_reruns_answer(&r, t, true));
+    CHECK(!fut_future_asked(&t->future) && fut_reruns_question(t, &o));
+    CHECK(fut_reruns_answer(&r, t, true));
+    fut_outcome_deinit(&o);
     CHECK(fut_reruns_pop_due(&r, fut_now()) == t && fut_future_start(&t->future));
     finish(t);
     owner_deinit(&owner);
