@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The function `retry_on` of a view, asked about a task that has failed: should it run again?
- * About the chunk of a map it is asked with the errors of its items, until it says yes: then all
- * of it runs again.
+ * About the chunk of a map it is asked with the errors of its items, until it says yes: then
+ * all of it runs again.
  *
  *   the pool's question --> inbox of the state that submitted
  *   the pool's answer <-- retry_on(error, attempt) <-- at a safe point

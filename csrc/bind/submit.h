@@ -19,8 +19,8 @@ struct fut_task_options *fut_submit_options(lua_State *L, int index);
  * keeps the executor from taking it. */
 void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t);
 
-/* fut_submit_asking(L, ex, t, handle, options): the same for one with a `retry_on`: the userdata
- * of its options is at index `options`, the handle at index `handle`. */
+/* fut_submit_asking(L, ex, t, handle, options): the same for one with a `retry_on`: the
+ * userdata of its options is at index `options`, the handle at index `handle`. */
 void fut_submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
                        int options);
 

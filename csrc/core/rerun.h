@@ -55,8 +55,9 @@ struct fut_task *fut_reruns_pop(struct fut_reruns *r, struct fut_outcome *outcom
  * when nothing is asked any more. */
 bool fut_reruns_question(struct fut_task *t, struct fut_outcome *outcome);
 
-/* fut_reruns_answer(r, t, again): after that: false when nothing is asked any more. Else t rests, or, if it
- * is not to run again, is out of r: the count and the outcome are the caller's. */
+/* fut_reruns_answer(r, t, again): after that: false when nothing is asked any more. Else t
+ * rests, or, if it is not to run again, is out of r: the count and the outcome are the
+ * caller's. */
 bool fut_reruns_answer(struct fut_reruns *r, struct fut_task *t, bool again);
 
 #endif
