@@ -233,8 +233,8 @@ describe("The rate of a session", function()
             return http:get(seen.url .. "/n")
         end))
         local list = seen:seen()
-        -- After the burst one each 20 ms: no tenth of a second has much more than five, but where
-        -- this process was held up and catches up.
+        -- After the burst one each 20 ms: no tenth of a second has much more than five, but
+        -- where this process was held up and catches up.
         local spans = {}
         for i = 60, #list - 10 do
             spans[#spans + 1] = list[i + 10].at - list[i].at

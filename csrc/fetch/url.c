@@ -5,6 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
+#include "fetch/url_plain.h"
+
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -120,9 +123,31 @@ static enum fut_url_verdict read_url(struct fut_url *u, const char *base, const 
     return verdict;
 }
 
+/* The same without libcurl, for a URL that it would leave as it is. */
+static enum fut_url_verdict read_plain(struct fut_url *u, const struct fut_url_plain *p,
+                                       const char *text, size_t len) {
+    bool is_https = p->scheme_len == 5;
+    u->ours = true;
+    u->text = fut_alloc(len + 2);
+    u->scheme = fut_strndup(text, p->scheme_len);
+    u->host = fut_strndup(text + p->scheme_len + 3, p->host_len);
+    u->port = p->port_len > 0 ? fut_strndup(text + p->port_at, p->port_len)
+                              : fut_strdup(is_https ? "443" : "80");
+    if (!u->text || !u->scheme || !u->host || !u->port) {
+        fut_url_deinit(u);
+        return FUT_URL_MEMORY;
+    }
+    memcpy(u->text, text, len);
+    memcpy(u->text + len, "/", 2);
+    if (p->has_path) u->text[len] = '\0';
+    return FUT_URL_OK;
+}
+
 enum fut_url_verdict fut_url_parse(struct fut_url *u, const char *text, size_t len,
                                    const char *base, const char **reason) {
+    struct fut_url_plain plain;
     *u = (struct fut_url){0};
+    if (fut_url_read_plain(&plain, text, len)) return read_plain(u, &plain, text, len);
     enum fut_url_verdict verdict = check_bytes(text, len, reason);
     bool is_relative = base && scheme_length(text, len) == 0;
     if (verdict == FUT_URL_OK && !is_relative) verdict = check_absolute(text, len, reason);
@@ -137,12 +162,13 @@ enum fut_url_verdict fut_url_resolve(struct fut_url *u, const char *base, const 
 }
 
 void fut_url_deinit(struct fut_url *u) {
-    curl_free(u->text);
-    curl_free(u->scheme);
-    curl_free(u->host);
-    curl_free(u->port);
-    curl_free(u->user);
-    curl_free(u->password);
+    void (*release)(void *) = u->ours ? fut_free : curl_free;
+    release(u->text);
+    release(u->scheme);
+    release(u->host);
+    release(u->port);
+    release(u->user);
+    release(u->password);
     *u = (struct fut_url){0};
 }
 

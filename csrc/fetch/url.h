@@ -17,6 +17,7 @@ struct fut_url {
     char *port;     /* always there: the scheme's own when the URL names none */
     char *user;     /* decoded; NULL when the URL names none */
     char *password; /* the same */
+    bool ours;      /* the strings are not from libcurl */
 };
 
 enum fut_url_verdict {
