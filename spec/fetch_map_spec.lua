@@ -184,6 +184,10 @@ describe("fetch.map", function()
         check.misuse(1, "map", function()
             fetch.map()
         end)
+        local err = check.misuse(1, "map", function()
+            fetch.map { first = "http://h/" }
+        end)
+        check.contains("got a table without [1])", err)
         for _, opts in ipairs { 3, { colour = 1 }, { buffersize = 0 }, { ordered = 1 },
             { headers = { A = "\n" } } } do
             check.misuse(2, "map", function()

@@ -290,6 +290,15 @@ describe("Retries", function()
                 fetch.submit(seen.url, { retries = value })
             end)
         end
+        for problem, value in pairs {
+            ["unknown field 'maxx'"] = { maxx = 3 },
+            ["'max' is missing: how many times after the first"] = { backoff = 1 },
+        } do
+            local err = check.misuse(2, "submit", function()
+                fetch.submit(seen.url, { retries = value })
+            end)
+            check.contains(("(option 'retries': %s)"):format(problem), err)
+        end
         assert.equal(0, count())
         assert.equal(200, fetch(sequence "200", { retries = 0 }).status)
     end)

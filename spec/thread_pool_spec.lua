@@ -63,6 +63,18 @@ describe("ThreadPoolExecutor options", function()
         end)
     end)
 
+    it("refuses a second argument, which would be forgotten", function()
+        for _, class in ipairs { "ThreadPoolExecutor", "ProcessPoolExecutor" } do
+            local err = check.misuse(2, class, function()
+                local _ = futures[class](4, { max_pending = 3 })
+            end)
+            check.contains("options go into one table", err)
+            check.misuse(2, class, function()
+                local _ = futures[class](nil, "prefix")
+            end)
+        end
+    end)
+
     it("refuses options of a wrong type", function()
         for key, list in pairs {
             thread_name_prefix = { 5, "a\0b" },

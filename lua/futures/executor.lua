@@ -167,7 +167,11 @@ local thread_options = pool_options { thread_name_prefix = "string without zeros
 local process_options = pool_options { max_tasks_per_child = "integer from 1" }
 
 -- The options of the constructor `name`, checked; misuse is raised at the caller of the caller.
-local function check_pool_options(options, known, name)
+local function check_pool_options(options, known, name, more)
+    if more ~= nil then
+        check.misuse(2, name, "nothing expected: options go into one table, as in "
+            .. "{ max_workers = 4, max_pending = 100 }", 1)
+    end
     if options == nil then return {} end
     if type(options) ~= "table" then
         local workers = check.positive_integer(options)
@@ -203,16 +207,16 @@ local function next_name(class)
     return class .. "-" .. made[class]
 end
 
-function executor.ThreadPoolExecutor(options)
-    options = check_pool_options(options, thread_options, "ThreadPoolExecutor")
+function executor.ThreadPoolExecutor(options, more)
+    options = check_pool_options(options, thread_options, "ThreadPoolExecutor", more)
     local name = next_name("ThreadPoolExecutor")
     return core.thread_pool(options.max_workers or math.min(32, core.cpu_count() + 4),
         options.thread_name_prefix or name, options.max_pending or 0,
         options.on_full == "error", start_of(options))
 end
 
-function executor.ProcessPoolExecutor(options)
-    options = check_pool_options(options, process_options, "ProcessPoolExecutor")
+function executor.ProcessPoolExecutor(options, more)
+    options = check_pool_options(options, process_options, "ProcessPoolExecutor", more)
     return core.process_pool(options.max_workers or core.cpu_count(),
         next_name("ProcessPoolExecutor"), options.max_pending or 0,
         options.on_full == "error", math.min(options.max_tasks_per_child or 0, MAX_TASKS),

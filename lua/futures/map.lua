@@ -21,7 +21,7 @@ function Map.source_problem(source)
     if check.callable(source) then return nil end
     if type(source) ~= "table" then return check.shown(source) end
     local is_map = not getmetatable(source) and source[1] == nil and next(source) ~= nil
-    return is_map and "a table without [1] (options go to 'with')" or nil
+    return is_map and "a table without [1]" or nil
 end
 
 --- Checks the sources of a map call; misuse is raised at the caller of the caller.
@@ -30,6 +30,7 @@ function Map.check_sources(sources)
     for i = 1, sources.n do
         local problem = Map.source_problem(sources[i])
         if problem then
+            if type(sources[i]) == "table" then problem = problem .. " (options go to 'with')" end
             check.misuse(i + 1, "map", "array or callable value expected, got " .. problem, 1)
         end
     end

@@ -166,8 +166,6 @@ function limits.retries(flat, value)
             return problem and problem:gsub("^integer expected", "integer or table expected")
         end
         given = { max = n }
-    elseif value.max == nil then
-        return "'max': integer expected, got nil"
     end
     local policy = setmetatable({}, { __index = USUAL })
     for key, one in pairs(given) do
@@ -179,6 +177,9 @@ function limits.retries(flat, value)
             return ("'%s': %s"):format(key, problem)
         end
         policy[key] = one
+    end
+    if given.max == nil then
+        return "'max' is missing: how many times after the first"
     end
     flat.retry = {
         max = math.min(math.tointeger(policy.max), 1000000),

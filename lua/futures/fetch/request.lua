@@ -63,7 +63,7 @@ function options.method(flat, value)
     if type(value) ~= "string" then
         return expected("string", value)
     elseif not value:find(TOKEN) then
-        return "not a method"
+        return ("method expected, got '%s'"):format((value:gsub("%c", "?")))
     end
     local upper = value:upper()
     flat.method = USUAL[upper] and upper or value
