@@ -8,9 +8,9 @@ source = {
 }
 
 description = {
-    summary = "concurrent.futures for Lua 5.4: thread pools, futures, parallel HTTP",
+    summary = "concurrent.futures for Lua 5.4: threads, processes, parallel HTTP",
     detailed = [[
-        Runs Lua functions in pools of threads and hands their results back as futures.
+        Runs Lua functions in pools of threads or processes; futures hand their results back.
         The module futures.fetch needs libcurl with its headers; where they are missing, the
         rest is built without it. Response:json() needs lua-cjson.
     ]],

@@ -214,9 +214,47 @@ describe("The example", function()
 end)
 
 describe("The README", function()
-    it("has a synopsis that runs", function()
+    local readme
+
+    lazy_setup(function()
         local file <close> = assert(io.open("README.md"))
-        local synopsis = file:read("a"):match("\n```lua\n(.-)\n```\n")
+        readme = file:read("a")
+    end)
+
+    it("names every example", function()
+        for file in lfs.dir("examples") do
+            if file:find("%.lua$") then
+                check.contains(("\n| [`%s`](examples/%s) | "):format(file, file), readme)
+            end
+        end
+    end)
+
+    it("has no code that is not Lua", function()
+        local count = 0
+        for code in readme:gmatch("\n```lua\n(.-)\n```\n") do
+            count = count + 1
+            assert(load((code:gsub("…", " "))))
+        end
+        assert.is_true(count > 10)
+    end)
+
+    it("has links that lead somewhere", function()
+        local anchors, seen = {}, {}
+        for title in ("\n" .. readme):gmatch("\n#+ ([^\n]+)") do
+            local anchor = title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-")
+            seen[anchor] = (seen[anchor] or -1) + 1
+            anchors[seen[anchor] == 0 and anchor or anchor .. "-" .. seen[anchor]] = true
+        end
+        for anchor in readme:gmatch("%]%(#([^)]*)%)") do
+            assert.is_true(anchors[anchor], "no heading for #" .. anchor)
+        end
+        for path in readme:gmatch("%]%((%l[^):]*)%)") do
+            assert.is_not_nil(lfs.attributes(path), "no file " .. path)
+        end
+    end)
+
+    it("has a synopsis that runs", function()
+        local synopsis = readme:match("\n```lua\n(.-)\n```\n")
         assert.is_not_nil(synopsis)
         local result = script.run(synopsis)
         assert.equal(0, result.code, result.err)

@@ -94,6 +94,13 @@ describe("The options retries and retry_on", function()
             local err = check.misuse(1, "with", function() ex:with { retries = value } end)
             check.contains("option 'retries': ", err)
         end
+        for problem, value in pairs {
+            ["unknown field 'maxx'"] = { maxx = 3 },
+            ["'max' is missing: how many times after the first"] = { backoff = 1 },
+        } do
+            local err = check.misuse(1, "with", function() ex:with { retries = value } end)
+            check.contains(("(option 'retries': %s)"):format(problem), err)
+        end
         for _, value in ipairs { 1, true, "f", {} } do
             local err = check.misuse(1, "with", function() ex:with { retry_on = value } end)
             check.contains("option 'retry_on': callable value expected", err)

@@ -30,8 +30,9 @@ function Map.check_sources(sources)
     for i = 1, sources.n do
         local problem = Map.source_problem(sources[i])
         if problem then
-            if type(sources[i]) == "table" then problem = problem .. " (options go to 'with')" end
-            check.misuse(i + 1, "map", "array or callable value expected, got " .. problem, 1)
+            local hint = type(sources[i]) == "table" and " (options go to 'with')" or ""
+            check.misuse(i + 1, "map",
+                "array or callable value expected, got " .. problem .. hint, 1)
         end
     end
 end

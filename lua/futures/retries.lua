@@ -38,8 +38,6 @@ function retries.policy(value, shown)
         local max = count(value)
         if not max then return nil, "integer from 0 or table expected, got " .. shown(value) end
         value = { max = max }
-    elseif value.max == nil then
-        return nil, "'max': integer from 0 expected, got nil"
     end
     local policy = {}
     for field, one in pairs(value) do
@@ -50,6 +48,7 @@ function retries.policy(value, shown)
             return nil, ("'%s': %s expected, got %s"):format(field, kind, shown(one))
         end
     end
+    if not policy.max then return nil, "'max' is missing: how many times after the first" end
     for field, usual in pairs(USUAL) do
         if policy[field] == nil then policy[field] = usual end
     end
