@@ -462,4 +462,19 @@ describe("retry_on", function()
         end, runs.token)
         assert.equal(3, f:result(LIMIT))
     end)
+
+    it("may end the program", function()
+        for _, class in ipairs { "ThreadPoolExecutor", "ProcessPoolExecutor" } do
+            local result = script.run(([[
+                local futures = require "futures"
+                local ex = futures.%s(2)
+                local function stop() os.exit(3, true) end
+                local function inner()
+                    ex:with { retries = 1, retry_on = stop }:submit(error, "inner"):result()
+                end
+                ex:with { retries = 1, retry_on = inner }:submit(error, "outer"):result()
+            ]]):format(class))
+            assert.equal(3, result.code, result.err)
+        end
+    end)
 end)

@@ -28,12 +28,6 @@ struct fut_question {
     struct fut_question *outer; /* in home->asking */
 };
 
-static int question_gc(lua_State *L) {
-    struct fut_question *q = lua_touserdata(L, 1);
-    fut_outcome_deinit(&q->outcome);
-    return 0;
-}
-
 static void enter(struct fut_home *home, struct fut_question *q, struct fut_task *t) {
     q->home = home;
     q->task = t;
@@ -44,6 +38,17 @@ static void enter(struct fut_home *home, struct fut_question *q, struct fut_task
 static void leave(struct fut_question *q) {
     if (q->home) q->home->asking = q->outer;
     q->home = NULL;
+}
+
+/* While retry_on runs this is the end of the state, by os.exit: the answer is no. The handle of
+ * the task is older than the question, so it is finalized later. */
+static int question_gc(lua_State *L) {
+    struct fut_question *q = lua_touserdata(L, 1);
+    struct fut_executor *ex = q->home ? q->task->executor : NULL;
+    leave(q);
+    if (ex && !fut_executor_forked(ex)) ex->ops->answer(ex, q->task, &q->outcome, false);
+    fut_outcome_deinit(&q->outcome);
+    return 0;
 }
 
 bool fut_asker_never_ends(const struct fut_home *home, const struct fut_future *f,
