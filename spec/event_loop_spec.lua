@@ -46,6 +46,25 @@ end
 describe("pollfd", function()
     before_each(function() futures.poll() end)
 
+    it("is readable while retry_on is to be asked, and not when a task has ended", function()
+        local fd = futures.pollfd()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local asked = 0
+        local f = ex:with { retries = 1, retry_on = function()
+            asked = asked + 1
+            return true
+        end }:submit(error, "x", 0)
+        check.eventually("a question", function() return readable(fd) end)
+        assert.is_false(f:done())
+        assert.equal(1, futures.poll())
+        assert.equal(1, asked)
+        assert.is_false(readable(fd))
+        check.eventually("the end", function() return f:done() end)
+        assert.is_false(readable(fd))
+        assert.equal(0, futures.poll())
+        assert.equal(2, f:attempts())
+    end)
+
     it("gives one descriptor", function()
         local fd = futures.pollfd()
         assert.equal("integer", math.type(fd))

@@ -138,10 +138,9 @@ for kind, new in pairs(pools) do
             assert.equal(0, futures.poll())
         end)
 
-        it("is shown by pollfd and waited for by poll", function()
+        it("is waited for by poll", function()
             local ex <close> = new(1)
             local runs <close> = tally.new()
-            futures.pollfd()
             local f = ex:with { retries = 1, retry_on = yes }
                 :submit(tally.fail, runs.token, 1)
             assert.equal(1, futures.poll(LIMIT))
