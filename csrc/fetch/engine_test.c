@@ -104,6 +104,31 @@ static void test_answers(void) {
     close_session(s, r);
 }
 
+static fut_time cpu_time(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (fut_time)t.tv_sec * FUT_SECOND + t.tv_nsec;
+}
+
+/* A connection that waits for its next request is still watched: when its server closes it, it
+ * is told once, and the next request has a new one. */
+static void test_idle_connections_that_are_closed(void) {
+    struct fut_session *s = open_session();
+    struct fut_request *r = make_request();
+    enum { COUNT = 10 };
+    struct fut_future *fs[COUNT];
+    hangs_up = true;
+    for (int i = 0; i < COUNT; i++) fs[i] = submit(s, r, port);
+    for (int i = 0; i < COUNT; i++) check_ok(fs[i]);
+    usleep(50 * 1000); /* they are closed by then, or it is not seen here */
+    fut_time before = cpu_time();
+    usleep(300 * 1000);
+    CHECK(cpu_time() - before < 100 * FUT_MS);
+    for (int i = 0; i < COUNT; i++) check_ok(submit(s, r, port));
+    hangs_up = false;
+    close_session(s, r);
+}
+
 static void test_failure(void) {
     struct fut_session *s = open_session();
     struct fut_request *r = make_request();
@@ -260,6 +285,7 @@ static void test_starts_anew(void) {
 static const struct test_case cases[] = {
     {"an engine starts, ends and starts anew", test_starts_anew},
     {"many requests use few connections", test_answers},
+    {"idle connections that are closed cost nothing", test_idle_connections_that_are_closed},
     {"a request fails, and times out", test_failure},
     {"a request is cancelled in flight, and in the queue", test_cancel_in_flight_and_queued},
     {"closing cancels what it is told to", test_closing},

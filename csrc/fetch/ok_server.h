@@ -16,6 +16,7 @@
 static int listener;
 static int port;
 static atomic_int connections;
+static atomic_bool hangs_up; /* after each answer, without saying so */
 
 static void *converse(void *argument) {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\n\r\nok";
@@ -23,7 +24,7 @@ static void *converse(void *argument) {
     char request[4096];
     free(argument);
     while (recv(fd, request, sizeof request, 0) > 0)
-        send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
+        if (send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) < 0 || hangs_up) break;
     close(fd);
     return NULL;
 }
