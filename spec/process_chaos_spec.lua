@@ -112,7 +112,7 @@ local it_unless_tsan = scale.tsan and pending or it
 describe("200 process pools", function()
     it_unless_tsan("are made, used and closed while threads work, and leave nothing", function()
         local threads = futures.ThreadPoolExecutor(1)
-        local stop = futures.Future()
+        local stop, started = futures.Future(), futures.Future()
         local _ <close> = setmetatable({}, {
             __close = function()
                 if not stop:done() then
@@ -120,8 +120,9 @@ describe("200 process pools", function()
                 end
             end,
         })
-        local busy = threads:submit(function(f)
+        local busy = threads:submit(function(f, running)
             local rounds = 0
+            running:set_result()
             while not f:done() do
                 local t = {}
                 for k = 1, 100 do
@@ -131,7 +132,8 @@ describe("200 process pools", function()
                 rounds = rounds + #t
             end
             return rounds
-        end, stop)
+        end, stop, started)
+        started:result(LIMIT) -- its worker has read the files of its modules
         local function baseline()
             check.collect()
             return { fds = proc.fds(), threads = proc.threads(), children = #proc.children(),
