@@ -250,9 +250,10 @@ CURLcode fut_hop_apply(struct fut_hop *h, const struct fut_request *r, CURL *eas
     if (r->compression) note(&code, curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""));
     if (r->proxy) note(&code, curl_easy_setopt(easy, CURLOPT_PROXY, r->proxy));
     note(&code, curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
-    /* Refused when a name that was not found left the handle with its buffer: of this size,
-     * too. */
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 128L * 1024);
+    /* Larger than libcurl's own, and small enough that many of them fit a processor's cache:
+     * with 128 KB bodies of 100 KB came an eighth slower. Refused when a name that was not
+     * found left the handle with its buffer: of this size, too. */
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L * 1024);
     note(&code, curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L));
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* Or the end of a transfer waits for a name server that does not answer. */
