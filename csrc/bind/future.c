@@ -294,10 +294,28 @@ static int future_outcome(lua_State *L) {
     return n + 1;
 }
 
-/* _wait(timeout): is it done, at the latest after that time? For lua/futures/map.lua. */
+/* Pending -> cancelled: f, the future at 1. */
+static bool cancel(lua_State *L, struct fut_future *f) {
+    struct fut_task *t = fut_task_of(f);
+    struct fut_native *n = fut_native_of(f);
+    if (!t && !n) fut_bare_entrust(L, 1);
+    return t ? fut_task_cancel(t) : n ? fut_native_cancel(n) : fut_future_cancel(f);
+}
+
+/* _wait(timeout [, ours]): is it done, at the latest after that time? A future of the caller's
+ * own is cancelled when the wait is cut short: no Lua code can be relied on to do that, since a
+ * task's end goes through pcall. */
 static int future_wait(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
-    lua_pushboolean(L, fut_future_wait(L, f, fut_check_timeout(L, 2, 1, "_wait")));
+    fut_time deadline = fut_check_timeout(L, 2, 1, "_wait");
+    struct fut_waiting what;
+    fut_waiting_on(&what, f, deadline);
+    enum fut_wait end = wait_for(L, f, &what);
+    if (end >= FUT_WAIT_INTERRUPTED) {
+        if (lua_toboolean(L, 3)) cancel(L, f);
+        fut_home_raise(fut_home_of(L), L, end);
+    }
+    lua_pushboolean(L, end == FUT_WAIT_READY);
     return 1;
 }
 
@@ -314,11 +332,9 @@ static int future_traceback(lua_State *L) {
 static int future_cancel(lua_State *L) {
     struct fut_future *f = fut_future_check(L, 1);
     struct fut_task *t = fut_task_of(f);
-    struct fut_native *n = fut_native_of(f);
     if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
         fut_misuse(L, 1, "cancel", "boolean expected, got %s", luaL_typename(L, 2));
-    if (!t && !n) fut_bare_entrust(L, 1);
-    bool cancelled = t ? fut_task_cancel(t) : n ? fut_native_cancel(n) : fut_future_cancel(f);
+    bool cancelled = cancel(L, f);
     if (cancelled) fut_derive_unlink(L, 1);
     if (!cancelled && t && lua_toboolean(L, 2)) cancelled = fut_task_interrupt(t);
     cancelled = cancelled || fut_future_state(f) == FUT_CANCELLED;

@@ -163,6 +163,14 @@ core.map.metatable.__index = { close = Map.close, totable = Map.totable }
 core.map.metatable.__close = Map.close
 core.map.metatable.__name = "futures.Map"
 
+-- Left by an error, or by the end of a task, which no pcall would see, a map cancels what it
+-- has submitted so far.
+local Start = {
+    __close = function(self)
+        if self.object then Map.close(self.object) end
+    end,
+}
+
 --- The iterator over fn's results for the rows of `sources`, with what a generic `for` needs to
 --- close it. `submit(...)` submits one row and gives its future, or nil when called without a
 --- value; chunks go to `executor` with `task_options`. What is due at the call is submitted
@@ -191,14 +199,10 @@ function Map.new(executor, submit, options, task_options, fn, sources)
         closed = false,
     }
     states[object] = state
-    local ok, problem = pcall(function()
-        local budget = state.buffersize or math.huge
-        while budget > 0 and submit_next(state) do budget = budget - 1 end
-    end)
-    if not ok then
-        Map.close(object)
-        error(problem, 0)
-    end
+    local start <close> = setmetatable({ object = object }, Start)
+    local budget = state.buffersize or math.huge
+    while budget > 0 and submit_next(state) do budget = budget - 1 end
+    start.object = nil -- all went well
     return object, nil, nil, object
 end
 

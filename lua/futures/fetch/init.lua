@@ -35,11 +35,7 @@ local function call(_, url, opts)
     if not future then
         error(problem, 2)
     end
-    local waited, interrupt = pcall(future._wait, future)
-    if not waited then
-        future:cancel()
-        error(interrupt, 0)
-    end
+    future:_wait(nil, true) -- cut short it gives up its transfer
     return future:result()
 end
 
