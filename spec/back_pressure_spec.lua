@@ -146,6 +146,68 @@ for kind, new in pairs(kinds) do
             hold:open()
         end)
 
+        -- Others fill the queue between the first two rows of a map.
+        local function interrupted_map(on_full, options)
+            local ex = new { max_workers = 1, max_pending = 2, on_full = on_full }
+            local read = 0
+            local function source()
+                read = read + 1
+                return read <= 5 and read or nil
+            end
+            options.buffersize = 1
+            local it = ex:with(options):map(echo, source)
+            check.eventually("the first", function() return ex:stats().completed > 0 end)
+            local hold = gate.hold(ex, 1, kind)
+            local others = { ex:submit(echo, "a"), ex:submit(echo, "b") }
+            return ex, it, hold, others
+        end
+
+        for _, on_full in ipairs { "error", "block" } do
+            for shape, options in pairs {
+                ["in order"] = {}, ["by completion"] = { ordered = false },
+                ["in chunks"] = { chunksize = 2 },
+            } do
+                it("loses no row of a map " .. shape .. ", " .. on_full, function()
+                    local pool, map, held, others = interrupted_map(on_full, options)
+                    local ex <close> = pool
+                    local hold <close> = held
+                    local seen = { select(2, map()) } -- the second row does not fit
+                    assert.same({ 1 }, seen)
+                    assert.equal(2, ex:stats().pending)
+                    hold:open()
+                    for _, v in map do seen[#seen + 1] = v end
+                    assert.same({ 1, 2, 3, 4, 5 }, seen)
+                    assert.equal("a", others[1]:result(LIMIT))
+                    assert.equal("b", others[2]:result(LIMIT))
+                    assert.equal(0, ex:stats().cancelled)
+                end)
+            end
+
+            it("is waited for within the time of a map, " .. on_full, function()
+                local pool, map, held = interrupted_map(on_full, { timeout = scale.seconds(1) })
+                local ex <close> = pool
+                    local hold <close> = held
+                assert.same({ 1, 1 }, { map() })
+                local err = check.raises(futures.TimeoutError, map)
+                check.contains("1 (of 2) futures unfinished", err)
+                assert.is_nil(map())
+                hold:open()
+                assert.equal(4, ex:stats().submitted)
+            end)
+        end
+
+        it("is waited for within the time of a map, at the call", function()
+            local ex <close> = new { max_workers = 1, max_pending = 2 }
+            local hold <close> = gate.hold(ex, 1, kind)
+            local err = check.raises(futures.TimeoutError, function()
+                ex:with { timeout = 0.05 }:map(echo, { 1, 2, 3, 4 })
+            end)
+            check.contains("3 (of 3) futures unfinished", err)
+            assert.equal(0, ex:stats().pending)
+            assert.equal(2, ex:stats().cancelled)
+            hold:open()
+        end)
+
         it("is not meant by default", function()
             local ex <close> = new { max_workers = 1 }
             local hold <close> = gate.hold(ex, 1, kind)
@@ -214,6 +276,34 @@ describe("A submit that waits for room", function()
             assert.equal("false\tinterrupted!\nwent\t7\t8\n3\n", result.out, result.err)
             assert.equal(0, result.code)
         end
+    end)
+
+    it("of a map ends on Ctrl-C, and no row is lost", function()
+        local child <close> = script.start [[
+            local futures = require "futures"
+            local ex = futures.ThreadPoolExecutor { max_workers = 1, max_pending = 1 }
+            local it = ex:with { buffersize = 1 }:map(math.abs, { -1, -2, -3 })
+            while ex:stats().completed < 1 do futures.sleep(0.001) end
+            local go, started = futures.Future(), futures.Future()
+            ex:submit(function(s, g) s:set_result() return g:result(30) end, started, go)
+            started:result(10)
+            local queued = ex:submit(math.abs, -7)
+            print(it())
+            print("ready")
+            io.stdout:flush()
+            local ok, err = pcall(it)
+            print(ok, (tostring(err):gsub("^.*interrupted!$", "interrupted!")))
+            go:set_result()
+            for i, v in it do print(i, v) end
+            print(queued:result(10))
+        ]]
+        child:expect("1\t1")
+        child:expect("ready")
+        child:await_sleep()
+        child:kill("INT")
+        local result = child:finish()
+        assert.equal("false\tinterrupted!\n2\t2\n3\t3\n7\n", result.out, result.err)
+        assert.equal(0, result.code)
     end)
 
     it("is no deadlock in a task of the pool itself", function()

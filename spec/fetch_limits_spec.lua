@@ -175,6 +175,34 @@ describe("The queue of a session", function()
         assert.equal("ok", http:get(seen.url .. "/d"):result(LIMIT).body)
     end)
 
+    it("is bounded by max_pending: a map loses no URL", function()
+        for _, on_full in ipairs { "error", "block" } do
+            local http <close> = fetch.Session {
+                max_connections = 1, max_pending = 1, on_full = on_full, buffersize = 1,
+            }
+            local gate, read = seen:gate(), 0
+            local it = http:map(function()
+                read = read + 1
+                return read <= 4 and seen.url .. "/x" .. read or nil
+            end)
+            check.eventually("the first", function() return http:stats().completed == 1 end)
+            local others = { http:get(seen.url .. "/wait/" .. gate) }
+            seen:await(gate, 1)
+            others[2] = http:get(seen.url .. "/b")
+            assert.equal(1, (it())) -- the second does not fit
+            assert.equal(2, read)
+            seen:open(gate)
+            local n = 1
+            for i, r in it do
+                n = n + 1
+                assert.equal(n, i)
+                assert.equal("ok", r.body)
+            end
+            assert.equal(4, n)
+            assert.equal(2, #bodies(others))
+        end
+    end)
+
     it("is bounded by max_pending: submit waits", function()
         local http <close> = fetch.Session { max_connections = 1, max_pending = 2 }
         local from, list = futures.monotonic(), {}

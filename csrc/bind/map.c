@@ -16,12 +16,13 @@
 
 #define TNAME "futures.Map"
 
-enum { ADVANCE = 1, SOURCES, FUTURE, PROBLEM, SOURCE_ERROR, USER_VALUES = SOURCE_ERROR };
+enum { ADVANCE = 1, SOURCES, FUTURE, PROBLEM, SOURCE_ERROR, KEPT, USER_VALUES = KEPT };
 
 struct map {
     lua_Integer row; /* of the sources, read so far */
     lua_Integer nsources;
-    bool ended;   /* a source has; it is not asked again */
+    lua_Integer kept; /* rows of KEPT, a chunk that did not fit into the queue; or 0 */
+    bool ended;       /* a source has; it is not asked again */
     bool failed;  /* a source has raised SOURCE_ERROR behind the rows that were taken last */
     bool arrays;  /* all sources are plain arrays: reading them runs no code */
     bool busy;    /* a step is running that may run other code, which may not step */
@@ -116,25 +117,50 @@ static lua_Integer pack(lua_State *L, struct map *m, int fn, int sources, lua_In
     return n;
 }
 
-/* chunk(self, executor, fn, size, options) */
-static int map_chunk(lua_State *L) {
-    struct map *m = check_map(L);
-    struct fut_executor *ex = fut_executor_check(L, 2);
+/* Makes the task of the next chunk, whose handle is left at 6; how many rows it has. */
+static lua_Integer make_chunk(lua_State *L, struct map *m, struct fut_executor *ex) {
     lua_Integer size = luaL_checkinteger(L, 4);
-    lua_settop(L, 5);
     raise_source_error(L, m);
-    lua_getiuservalue(L, 1, SOURCES); /* 6 */
     struct fut_future_handle *h = fut_future_handle_new(L);
     struct fut_task *t = fut_task_new(ex, fut_submit_options(L, 5));
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
-    lua_Integer n = pack(L, m, 3, 6, size, ex->process, &t->call);
-    if (n == 0) return 0;
-    if (fut_rerun_asks(t->options))
-        fut_submit_asking(L, ex, t, 7, 5);
+    lua_getiuservalue(L, 1, SOURCES);
+    return pack(L, m, 3, 7, size, ex->process, &t->call);
+}
+
+static void set_kept(lua_State *L, struct map *m, lua_Integer n) {
+    m->kept = n;
+    if (n > 0)
+        lua_pushvalue(L, 6);
     else
-        fut_submit(L, ex, t);
-    lua_settop(L, 7); /* the handle */
+        lua_pushnil(L);
+    lua_setiuservalue(L, 1, KEPT);
+}
+
+/* chunk(self, executor, fn, size, options) -> future, number of rows; nothing at the end; false
+ * when the queue is full: the next call takes the same rows. */
+static int map_chunk(lua_State *L) {
+    struct map *m = check_map(L);
+    struct fut_executor *ex = fut_executor_check(L, 2);
+    lua_settop(L, 5);
+    lua_Integer n = m->kept;
+    if (n > 0) {
+        lua_getiuservalue(L, 1, KEPT);
+        set_kept(L, m, 0);
+    } else {
+        n = make_chunk(L, m, ex);
+    }
+    if (n == 0) return 0;
+    struct fut_task *t = fut_task_of(fut_future_check(L, 6));
+    bool submitted = fut_rerun_asks(t->options) ? fut_submit_asking(L, ex, t, 6, 5, false)
+                                                : fut_submit(L, ex, t, false);
+    if (!submitted) {
+        set_kept(L, m, n);
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    lua_settop(L, 6); /* the handle */
     lua_pushinteger(L, n);
     return 2;
 }

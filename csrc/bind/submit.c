@@ -101,31 +101,38 @@ static void encode_call(lua_State *L, int first, int n, bool process, struct fut
     fut_error_check_encoded(L, e, err);
 }
 
-/* Waits until another try is worth it. */
-static void wait_for_room(lua_State *L, struct fut_executor *ex) {
+/* Waits until another try is worth it; false when the deadline passed first. */
+static bool wait_for_room(lua_State *L, struct fut_executor *ex, bool patient,
+                          fut_time deadline) {
     struct fut_future_handle *h = fut_future_handle_new(L); /* who owns the future */
-    enum fut_err err = ex->ops->room(ex, &h->future);
+    enum fut_err err = ex->ops->room(ex, patient, &h->future);
     if (err != FUT_OK) fut_error_raise_submit(L, ex, err);
-    if (h->future) fut_future_wait_room(L, h->future, FUT_NEVER);
+    bool room = !h->future || fut_future_wait_room(L, h->future, deadline);
     lua_pop(L, 1);
+    return room;
 }
 
-void fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t) {
+bool fut_submit(lua_State *L, struct fut_executor *ex, struct fut_task *t, bool waits) {
     enum fut_err err;
-    while ((err = fut_executor_submit(ex, &t, 1)) == FUT_EFULL) wait_for_room(L, ex);
+    while ((err = fut_executor_submit(ex, &t, 1)) == FUT_EFULL) {
+        if (!waits) return false;
+        wait_for_room(L, ex, false, FUT_NEVER);
+    }
     if (err != FUT_OK) fut_error_raise_submit(L, ex, err);
+    return true;
 }
 
-/* submit_protected(executor, task), by light userdata */
+/* submit_protected(executor, task, waits), by light userdata */
 static int submit_protected(lua_State *L) {
-    fut_submit(L, lua_touserdata(L, 1), lua_touserdata(L, 2));
-    return 0;
+    bool waits = lua_toboolean(L, 3);
+    lua_pushboolean(L, fut_submit(L, lua_touserdata(L, 1), lua_touserdata(L, 2), waits));
+    return 1;
 }
 
 /* It may fail at once, so somebody has to be there who can be asked; and to go again when it is
  * not submitted. */
-void fut_submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
-                       int options) {
+bool fut_submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t, int handle,
+                       int options, bool waits) {
     luaL_checkstack(L, LUA_MINSTACK, "too many arguments");
     lua_getiuservalue(L, options, 1);
     fut_asker_add(L, handle, lua_gettop(L));
@@ -134,15 +141,19 @@ void fut_submit_asking(lua_State *L, struct fut_executor *ex, struct fut_task *t
     lua_pushcclosure(L, submit_protected, FUT_UP_EXECUTOR);
     lua_pushlightuserdata(L, ex);
     lua_pushlightuserdata(L, t);
-    if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-    fut_callback_drop(L, asker);
-    lua_error(L);
+    lua_pushboolean(L, waits);
+    int status = lua_pcall(L, 3, 1, 0);
+    bool submitted = status == LUA_OK && lua_toboolean(L, -1);
+    if (!submitted) fut_callback_drop(L, asker);
+    if (status != LUA_OK) lua_error(L);
+    return submitted;
 }
 
-enum { OPTIONS = 2 }; /* an argument of _submit_with */
+enum { OPTIONS = 2 }; /* an argument of _submit_with and _try */
 
-/* Submits the function at stack index `first` with the arguments behind it. */
-static int submit(lua_State *L, struct fut_task_options *options, int first) {
+/* Submits the function at stack index `first` with the arguments behind it. Where the executor
+ * is full: waits, or gives nothing. */
+static int submit(lua_State *L, struct fut_task_options *options, int first, bool waits) {
     struct fut_executor *ex = fut_executor_check(L, 1);
     fut_check_callable(L, first, 1, "submit");
     int top = lua_gettop(L);
@@ -151,24 +162,38 @@ static int submit(lua_State *L, struct fut_task_options *options, int first) {
     if (!t) return luaL_error(L, "not enough memory");
     h->future = &t->future;
     encode_call(L, first, top - first + 1, ex->process, &t->call);
-    if (fut_rerun_asks(options))
-        fut_submit_asking(L, ex, t, top + 1, OPTIONS);
-    else
-        fut_submit(L, ex, t);
+    bool submitted = fut_rerun_asks(options)
+                         ? fut_submit_asking(L, ex, t, top + 1, OPTIONS, waits)
+                         : fut_submit(L, ex, t, waits);
+    if (!submitted) return 0;
     lua_settop(L, top + 1); /* the handle */
     return 1;
 }
 
 static int executor_submit(lua_State *L) {
-    return submit(L, NULL, 2);
+    return submit(L, NULL, 2, true);
 }
 
 static int executor_submit_with(lua_State *L) {
-    return submit(L, fut_submit_options(L, OPTIONS), 3);
+    return submit(L, fut_submit_options(L, OPTIONS), 3, true);
+}
+
+static int executor_try(lua_State *L) {
+    return submit(L, fut_submit_options(L, OPTIONS), 3, false);
+}
+
+static int executor_room(lua_State *L) {
+    struct fut_executor *ex = fut_executor_check(L, 1);
+    fut_time deadline = fut_check_timeout(L, 2, 1, "_room");
+    bool known = fut_executor_forked(ex); /* in such a child a try says what is wrong */
+    lua_pushboolean(L, known || wait_for_room(L, ex, lua_toboolean(L, 3), deadline));
+    return 1;
 }
 
 const luaL_Reg fut_submit_methods[] = {
     {"submit", executor_submit},
     {"_submit_with", executor_submit_with},
+    {"_try", executor_try},
+    {"_room", executor_room},
     {NULL, NULL},
 };

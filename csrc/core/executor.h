@@ -38,8 +38,8 @@ struct fut_executor_ops {
 
     /* After FUT_EFULL: the future that is done when another try is worth it, with a count for
      * the caller; NULL in *out when it is at once. FUT_EFULL: the executor is one that refuses
-     * what it has no room for; FUT_ENOMEM. */
-    enum fut_err (*room)(struct fut_executor *ex, struct fut_future **out);
+     * what it has no room for, and the caller is not patient; FUT_ENOMEM. */
+    enum fut_err (*room)(struct fut_executor *ex, bool patient, struct fut_future **out);
 
     /* Cancels a task that no worker has taken: its future is cancelled, the executor's count
      * dropped. False when it is too late. */

@@ -40,13 +40,13 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     return err;
 }
 
-static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) {
+static enum fut_err pool_room(struct fut_executor *ex, bool patient, struct fut_future **out) {
     struct fut_process_pool *p = fut_process_pool_of(ex);
     enum fut_err err = FUT_OK;
     *out = NULL;
     fut_lock(&p->lock);
     if (!p->closed && !fut_process_has_room(p, 1))
-        err = p->bound.refuses ? FUT_EFULL : fut_bound_wait(&p->bound, out);
+        err = p->bound.refuses && !patient ? FUT_EFULL : fut_bound_wait(&p->bound, out);
     fut_unlock(&p->lock);
     return err;
 }

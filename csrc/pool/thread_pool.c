@@ -74,15 +74,14 @@ static bool is_about_to_take(struct fut_thread_pool *p) {
     return atomic_load_explicit(&p->available, memory_order_relaxed) > 0;
 }
 
-static enum fut_err pool_room(struct fut_executor *ex, struct fut_future **out) {
+static enum fut_err pool_room(struct fut_executor *ex, bool patient, struct fut_future **out) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     enum fut_err err = FUT_OK;
     *out = NULL;
     fut_lock(&p->lock);
     bool worth_a_try = p->closed || fut_bound_has_room(&p->bound, p->queue.length, 1);
-    if (!worth_a_try)
-        err = p->bound.refuses && !is_about_to_take(p) ? FUT_EFULL
-                                                       : fut_bound_wait(&p->bound, out);
+    bool refuses = p->bound.refuses && !patient && !is_about_to_take(p);
+    if (!worth_a_try) err = refuses ? FUT_EFULL : fut_bound_wait(&p->bound, out);
     fut_unlock(&p->lock);
     return err;
 }

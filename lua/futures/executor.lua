@@ -89,11 +89,9 @@ function methods.map(self, fn, ...)
     local sources = table.pack(...)
     Map.check_sources(sources)
     local tasks = task_options(options)
-    local function submit(...)
-        if select("#", ...) == 0 then return nil end
-        return ex:_submit_with(tasks, fn, ...)
-    end
-    return Map.new(ex, submit, options, tasks, fn, sources)
+    local function submit(...) return ex:_try(tasks, fn, ...) end
+    local function room(...) return ex:_room(...) end
+    return Map.new(ex, submit, room, options, tasks, fn, sources)
 end
 
 function methods.with(self, options)

@@ -58,54 +58,95 @@ local function append(state, future, rows)
     if state.watches then state.watches:add(future, state.last) end
 end
 
--- Submits the next row or chunk; false when the sources have ended.
+-- The future of a row, nil when there is no more, false when the queue is full: then the row is
+-- kept for the next try.
+local function submit_row(state, ...)
+    if select("#", ...) == 0 then return nil end
+    local future = state.submit(...)
+    if future then return future end
+    state.row = table.pack(...)
+    return false
+end
+
+local function submit_kept(state)
+    local row = state.row
+    state.row = nil
+    return submit_row(state, table.unpack(row, 1, row.n))
+end
+
+-- Submits the next row or chunk: true; nil when the sources have ended; false when the queue is
+-- full: what was read for it is kept, so that it is not lost.
 local function submit_next(state)
     local future, rows
     if state.chunksize then
         future, rows = core.map.chunk(state.object, state.executor, state.fn, state.chunksize,
             state.task_options)
+    elseif state.row then
+        future, rows = submit_kept(state), 1
     else
-        future, rows = state.submit(core.map.row(state.object)), 1
+        future, rows = submit_row(state, core.map.row(state.object)), 1
     end
+    state.full = future == false
+    if state.full then return false end
     if future and state.closed then -- by a source
         future:cancel()
         future = nil
     end
     if not future then
         state.ended = true
-        return false
+        return nil
     end
     append(state, future, rows)
     return true
 end
 
--- During the iteration: what goes wrong with a later row is raised at its position, and ends
--- the sources.
-local function submit_later(state)
-    if state.ended then return end
-    local ok, problem = pcall(submit_next, state)
-    if ok or state.closed then return end
-    state.ended = true
-    local failed = core.Future()
-    failed:set_exception(problem)
-    append(state, failed, 1)
+-- During the iteration: submits what the window has room for, without a wait. What goes wrong
+-- with a row is raised at its position, and ends the sources.
+local function refill(state)
+    while not state.ended and state.left < state.buffersize do
+        local ok, submitted = pcall(submit_next, state)
+        if state.closed then return end
+        if not ok then
+            state.ended = true
+            local failed = core.Future()
+            failed:set_exception(submitted)
+            append(state, failed, 1)
+        elseif not submitted then
+            return
+        end
+    end
 end
 
 local function raise_timeout(state)
-    local unfinished = 0
+    local kept = state.full and 1 or 0
+    local unfinished = kept
     for _, future in pairs(state.futures) do
         if not future:done() then unfinished = unfinished + 1 end
     end
+    local message = ("%d (of %d) futures unfinished"):format(unfinished, state.last + kept)
     Map.close(state.object)
-    local message = ("%d (of %d) futures unfinished"):format(unfinished, state.last)
     error(errors.new(errors.TimeoutError, message), 0)
+end
+
+local function seconds_left(state)
+    return state.deadline and state.deadline - core.monotonic()
+end
+
+-- Until another try is worth it. At the call an executor may refuse to wait (`on_full`); later
+-- the row has been read, so the wait is patient.
+local function wait_for_room(state, patient)
+    if not state.room(seconds_left(state), patient) then raise_timeout(state) end
 end
 
 -- The position of the next future that is done, or nil at the end, which a callback may bring
 -- about while this waits.
 local function next_done(state)
+    while state.left == 0 and not state.ended do -- what is next did not fit
+        wait_for_room(state, true)
+        refill(state)
+    end
     if state.left == 0 then return nil end
-    local left = state.deadline and state.deadline - core.monotonic()
+    local left = seconds_left(state)
     local position
     if state.watches then
         position = state.watches:next(left)
@@ -126,7 +167,7 @@ local function advance(object)
     state.futures[position], state.first_index[position] = nil, nil
     if rows then state.chunk_rows[position] = nil end
     state.left = state.left - 1
-    if state.buffersize then submit_later(state) end
+    if state.buffersize then refill(state) end
     if not state.chunksize then return index, future:result() end
     core.map.install(object, future, index, rows)
     return true
@@ -172,10 +213,11 @@ local Start = {
 }
 
 --- The iterator over fn's results for the rows of `sources`, with what a generic `for` needs to
---- close it. `submit(...)` submits one row and gives its future, or nil when called without a
---- value; chunks go to `executor` with `task_options`. What is due at the call is submitted
---- here; an error there cancels what came before it.
-function Map.new(executor, submit, options, task_options, fn, sources)
+--- close it. `submit(...)` submits one row and gives its future, or nil when the queue is full;
+--- `room(timeout, patient)` waits until another try is worth it, false: the time passed first;
+--- chunks go to `executor` with `task_options`. What is due at the call is submitted here; an
+--- error there cancels what came before it.
+function Map.new(executor, submit, room, options, task_options, fn, sources)
     local object = core.map.new(advance, plain_sources(sources))
     local chunksize = options.chunksize or 1
     local state = {
@@ -183,6 +225,7 @@ function Map.new(executor, submit, options, task_options, fn, sources)
         executor = executor,
         task_options = task_options,
         submit = submit,
+        room = room,
         fn = fn,
         chunksize = chunksize > 1 and chunksize or nil,
         buffersize = options.buffersize,
@@ -201,7 +244,13 @@ function Map.new(executor, submit, options, task_options, fn, sources)
     states[object] = state
     local start <close> = setmetatable({ object = object }, Start)
     local budget = state.buffersize or math.huge
-    while budget > 0 and submit_next(state) do budget = budget - 1 end
+    while budget > 0 and not state.ended do
+        if submit_next(state) then
+            budget = budget - 1
+        elseif not state.ended then
+            wait_for_room(state)
+        end
+    end
     start.object = nil -- all went well
     return object, nil, nil, object
 end

@@ -112,8 +112,9 @@ local function take_credentials(plan, url)
     return own, text, problem
 end
 
--- → future, or nil and the error. `argument` is the number of the URL.
-local function send(target, plan, url, argument, name)
+-- → future, or nil and the error, or nothing when as many wait as may. `argument` is the number
+-- of the URL.
+local function try(target, plan, url, argument, name)
     if type(url) ~= "string" then
         return nil, misuse(argument, name, "string expected, got " .. type(url))
     end
@@ -125,11 +126,8 @@ local function send(target, plan, url, argument, name)
             return future
         elseif what == "closed" then
             return nil, shut_down(url)
-        elseif what == "full" and plan.on_full == "error" then
-            return nil, errors.new(errors.QueueFullError,
-                ("%d requests are pending"):format(plan.max_pending))
         elseif what == "full" then
-            core.room(target, plan.max_pending):result()
+            return nil
         elseif what == "credentials" then
             plan, text, why = take_credentials(plan, text)
             if not plan then
@@ -139,6 +137,24 @@ local function send(target, plan, url, argument, name)
             return nil, bad_url(url, argument, name, what, why)
         end
     end
+end
+
+-- Waits until another try is worth it; false: the time passed first.
+local function wait_for_room(target, plan, timeout, patient)
+    if plan.on_full == "error" and not patient then
+        local text = ("%d requests are pending"):format(plan.max_pending)
+        error(errors.new(errors.QueueFullError, text), 0)
+    end
+    return core.room(target, plan.max_pending):_wait(timeout)
+end
+
+-- → future, or nil and the error
+local function send(target, plan, ...)
+    local future, problem
+    repeat
+        future, problem = try(target, plan, ...)
+    until future or problem or not wait_for_room(target, plan)
+    return future, problem
 end
 
 -- The session and the options behind a session or a view.
@@ -205,11 +221,8 @@ function methods.map(self, urls, opts)
         error(misuse(2, "map", problem), 2)
     end
     local function submit(url)
-        if url == nil then
-            return nil
-        end
-        local future, err = send(target, plan, url, 1, "map")
-        if future then
+        local future, err = try(target, plan, url, 1, "map")
+        if future or not err then
             return future
         elseif errors.iserror(err) and err.kind ~= "url" and err.kind ~= "scheme" then
             error(err, 0)
@@ -218,7 +231,10 @@ function methods.map(self, urls, opts)
         future:set_exception(err)
         return future
     end
-    return Map.new(nil, submit, plan.map, nil, nil, { urls })
+    local function room(...)
+        return wait_for_room(target, plan, ...)
+    end
+    return Map.new(nil, submit, room, plan.map, nil, nil, { urls })
 end
 
 function methods.with(self, opts)
