@@ -128,15 +128,13 @@ static bool is_undisturbed(const lua_Debug *ar) {
 
 /* The outermost function of L that closes a variable, or finalizes, as a level; -1: none. */
 static int undisturbed_level(lua_State *L) {
-    lua_Debug levels[2];
+    lua_Debug ar;
     int found = -1;
     if (!lua_checkstack(L, LUA_MINSTACK)) return -1;
     for (int level = 0; level < FUT_STOP_LEVELS; level++) {
-        lua_Debug *ar = &levels[level % 2];
-        if (!lua_getstack(L, level, ar) || !lua_getinfo(L, "nt", ar)) break;
-        if (is_undisturbed(ar)) found = level;
-        if (level > 0 && fut_stop_closes_in_xpcall(L, &levels[(level - 1) % 2], ar))
-            found = level - 1;
+        if (!lua_getstack(L, level, &ar) || !lua_getinfo(L, "n", &ar)) break;
+        if (is_undisturbed(&ar)) found = level;
+        if (level > 0 && fut_stop_closes_in(L, &ar)) found = level - 1;
     }
     return found;
 }

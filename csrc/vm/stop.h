@@ -102,11 +102,11 @@ void fut_stop_set_reason(void (*push)(lua_State *L, bool timeout));
 /* How far down a function is looked for. Each look at a level counts them anew. */
 enum { FUT_STOP_LEVELS = 200 };
 
-/* fut_stop_closes_in_xpcall(L, inner, outer): of two levels of L's stack, one called by the
- * other: the inner one closes a variable after an error that the outer one, xpcall, catches.
+/* fut_stop_closes_in(L, outer): a level of L's stack is a pcall or xpcall that has caught an
+ * error, and what it has called closes a variable.
  * fut_stop_silence(L): an error that is raised in L next is not heard by a handler of the
  * program's. */
-bool fut_stop_closes_in_xpcall(lua_State *L, const lua_Debug *inner, const lua_Debug *outer);
+bool fut_stop_closes_in(lua_State *L, const lua_Debug *outer);
 void fut_stop_silence(lua_State *L);
 
 /* fut_stop_set_protected(L), fut_stop_set_coroutines(L): into the globals of L. */

@@ -25,20 +25,11 @@ static void look(lua_State *L, lua_KContext before) {
     if (fut_stop_asked(r)) fut_stop_arm(r);
 }
 
-/* The message handler: from here to where the error is caught only closing variables run. */
-static int note_error(lua_State *L) {
-    (void)L;
-    struct fut_running *r = fut_stop_running;
-    if (r) r->unwinding = true;
-    return 1;
-}
-
-/* Where the frame of an xpcall has what it was given. */
-enum { XPCALL_FUNCTION = 1, XPCALL_HANDLER = 2 };
-
-/* The stack below the results: for pcall the handler and `true`, for xpcall also the function
- * that it was given. */
-enum { BELOW_PCALL = 1, BELOW_XPCALL = 2 };
+/* The frame of an xpcall: the function, which Lua keeps there too, the handler, `true`, and the
+ * function once more, with its arguments; then the results from `true` on. That of a pcall
+ * begins with `true`. */
+enum { XPCALL_HANDLER = 2, BELOW_XPCALL = 2, XPCALL_CALLED = 4 };
+enum { BELOW_PCALL = 0, PCALL_CALLED = 2 };
 
 static int finish(lua_State *L, int status, lua_KContext before, int below) {
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - below;
@@ -54,11 +45,10 @@ static int finish_pcall(lua_State *L, int status, lua_KContext before) {
 
 static int stop_pcall(lua_State *L) {
     luaL_checkany(L, 1);
-    lua_pushcfunction(L, note_error);
     lua_pushboolean(L, 1);
-    lua_rotate(L, 1, 2);
+    lua_insert(L, 1);
     lua_KContext before = remember();
-    int status = lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 1, before, finish_pcall);
+    int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, before, finish_pcall);
     return finish(L, status, before, BELOW_PCALL);
 }
 
@@ -71,25 +61,31 @@ static int stop_xpcall(lua_State *L) {
     int n = lua_gettop(L);
     luaL_checktype(L, XPCALL_HANDLER, LUA_TFUNCTION);
     lua_pushboolean(L, 1);
-    lua_pushvalue(L, XPCALL_FUNCTION);
+    lua_pushvalue(L, 1);
     lua_rotate(L, 3, 2); /* function, handler, true, function, arguments */
     lua_KContext before = remember();
     int status = lua_pcallk(L, n - 2, LUA_MULTRET, XPCALL_HANDLER, before, finish_xpcall);
     return finish(L, status, before, BELOW_XPCALL);
 }
 
-/* ---- what is seen of an xpcall from inside ---- */
+/* ---- what is seen of a protected call from inside ---- */
 
-bool fut_stop_closes_in_xpcall(lua_State *L, const lua_Debug *inner, const lua_Debug *outer) {
-    if (inner->istailcall) return false;
+/* What was given to be called has its place right above what the frame keeps, and the slots
+ * below a callee are locals of its caller. So when that place is a local, another function is
+ * called, above it: after an error, to close a variable. */
+bool fut_stop_closes_in(lua_State *L, const lua_Debug *outer) {
     lua_getinfo(L, "f", (lua_Debug *)outer);
-    bool in_xpcall = lua_tocfunction(L, -1) == stop_xpcall;
+    lua_CFunction f = lua_tocfunction(L, -1);
     lua_pop(L, 1);
-    if (!in_xpcall || !lua_getlocal(L, outer, XPCALL_FUNCTION)) return false;
-    lua_getinfo(L, "f", (lua_Debug *)inner);
-    bool other = lua_isfunction(L, -2) && !lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return other;
+    if (f != stop_pcall && f != stop_xpcall) return false;
+    if (!lua_getlocal(L, outer, f == stop_pcall ? PCALL_CALLED : XPCALL_CALLED)) return false;
+    lua_pop(L, 1);
+    return true;
+}
+
+static int pass(lua_State *L) {
+    (void)L;
+    return 1;
 }
 
 /* The handler of the innermost xpcall would hear of the task's end: it gets another. */
@@ -101,7 +97,7 @@ void fut_stop_silence(lua_State *L) {
         lua_pop(L, 1);
         if (f == stop_pcall) return;
         if (f != stop_xpcall) continue;
-        lua_pushcfunction(L, note_error);
+        lua_pushcfunction(L, pass);
         if (!lua_setlocal(L, &ar, XPCALL_HANDLER)) lua_pop(L, 1);
         return;
     }
