@@ -384,3 +384,51 @@ describe("A bare future that nobody can set any more", function()
         assert.equal("broken", got[1])
     end)
 end)
+
+describe("An error that is passed through", function()
+    it("keeps its traceback", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local function thrower() error("thrown") end
+        local function nothing() end
+        local source = ex:submit(thrower)
+        local text = source:exception(LIMIT) and source:traceback()
+        assert.matches("derived_spec.lua:%d+: thrown\nstack traceback:", text)
+        local function look()
+            for what, f in pairs {
+                next = source:next(nothing),
+                chain = source:next(nothing):next(nothing),
+                followed = ex:submit(nothing):next(function() return source end),
+                all = futures.all { ex:submit(nothing), source },
+            } do
+                assert.equal(source:exception(LIMIT), f:exception(LIMIT), what)
+                assert.equal(text, f:traceback(), what)
+            end
+        end
+        look()
+        local hold <close> = gate.hold(ex) -- the source is not done when it is asked
+        source = ex:submit(thrower)
+        source:add_done_callback(function(f) text = f:traceback() end)
+        local later, both = source:next(nothing), futures.all { source }
+        assert.is_nil(later:traceback())
+        hold:open()
+        later:exception(LIMIT)
+        both:exception(LIMIT)
+        assert.equal(text, later:traceback())
+        assert.equal(text, both:traceback())
+        look()
+    end)
+
+    it("has none when it is handled, or raised by the function itself", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local f = ex:submit(error, "thrown")
+        local handled = f:next(print, function() return 1 end)
+        local raised = f:next(print, function() error "another" end)
+        assert.equal(1, handled:result(LIMIT))
+        assert.is_nil(handled:traceback())
+        assert.matches("another", raised:exception(LIMIT))
+        assert.is_nil(raised:traceback())
+        local given_up = futures.Future()
+        given_up:cancel()
+        assert.is_nil(given_up:next(print):traceback())
+    end)
+end)

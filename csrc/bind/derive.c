@@ -120,6 +120,21 @@ static int derive_settle(lua_State *L) {
     return settle(L);
 }
 
+/* pass(handle, future): the outcome of the future, which is done, with its traceback, is that
+ * of the handle. */
+static int derive_pass(lua_State *L) {
+    bool failed;
+    fut_future_check(L, 1);
+    struct fut_future *f = fut_future_check(L, 2);
+    lua_settop(L, 2);
+    fut_future_push_traceback(L, 2, f); /* 3 */
+    int n = fut_future_push_outcome(L, 2, f, &failed);
+    fut_derive_unlink(L, 1);
+    bool settled = fut_future_settle_kept(L, 1, failed, n);
+    if (settled && !lua_isnil(L, 3)) fut_future_keep_traceback(L, 1);
+    return 0;
+}
+
 /* The error at the top was raised by the step of a callback. It becomes the outcome, which must
  * come whatever happens: short of memory, the future fails with that. Ctrl-C also goes on to
  * the program, for which it is meant. */
@@ -159,8 +174,13 @@ static int derive_outcome(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"watch", derive_watch},   {"link", derive_link},       {"upstream", derive_upstream},
-    {"settle", derive_settle}, {"outcome", derive_outcome}, {NULL, NULL},
+    {"watch", derive_watch},
+    {"link", derive_link},
+    {"upstream", derive_upstream},
+    {"settle", derive_settle},
+    {"outcome", derive_outcome},
+    {"pass", derive_pass},
+    {NULL, NULL},
 };
 
 void fut_derive_open(lua_State *L) {

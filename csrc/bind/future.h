@@ -43,6 +43,12 @@ int fut_future_push_outcome(lua_State *L, int index, struct fut_future *f, bool 
 void fut_future_push_error(lua_State *L, const struct fut_future *f,
                            const struct fut_outcome *outcome);
 
+/* fut_future_push_traceback(L, index, f): pushes the traceback of the error of f, whose handle
+ * is at index, as it was where it was raised, or nil. fut_future_keep_traceback(L, index): the
+ * one at the top, which it pops, is that of the outcome that was kept last. */
+void fut_future_push_traceback(lua_State *L, int index, struct fut_future *f);
+void fut_future_keep_traceback(lua_State *L, int index);
+
 /* fut_future_route(f): the way that the outcome of f has come. */
 struct fut_route fut_future_route(const struct fut_future *f);
 

@@ -44,7 +44,7 @@ local function follow_step(future, derived)
     if future:cancelled() then
         derived:cancel()
     else
-        core.settle(derived, core.outcome(future))
+        core.pass(derived, future)
     end
 end
 
@@ -64,20 +64,19 @@ local function resolve(derived, ...)
     end
 end
 
-local function handle(fn, on_error, ok, ...)
-    if ok then return fn(...) end
-    if on_error then return on_error(...) end
-    error((...), 0)
+local function handle(future, derived, fn, on_error, ok, ...)
+    if ok then
+        resolve(derived, fn(...))
+    elseif on_error then
+        resolve(derived, on_error(...))
+    else
+        follow_step(future, derived)
+    end
 end
 
 local function next_step(future, derived, fn, on_error)
-    if derived:done() then -- cancelled in another state
-        return
-    elseif future:cancelled() and not on_error then
-        derived:cancel()
-    else
-        resolve(derived, handle(fn, on_error, core.outcome(future)))
-    end
+    if derived:done() then return end -- cancelled in another state
+    handle(future, derived, fn, on_error, core.outcome(future))
 end
 
 local Future = getmetatable(core.Future()).__index
@@ -120,7 +119,7 @@ end
 local function all_step(future, derived, state, i)
     local ok, value = core.outcome(future)
     if not ok then
-        core.settle(derived, false, value)
+        core.pass(derived, future)
         return
     end
     state.results[i] = value

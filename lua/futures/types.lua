@@ -198,7 +198,8 @@ function Future:exception(timeout) end
 ---@return any ...
 function Future:outcome(timeout) end
 
---- The traceback of the error, as it was in the worker; nil when there is none.
+--- The traceback of the error, as it was in the worker; nil when there is none. An error that
+--- was passed through by `next` or `all` keeps its own.
 ---@return string?
 function Future:traceback() end
 
