@@ -1,8 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- The contract again, under a collector that works in another way and far more often.
+-- The contract again, under a collector that works in another way and far more often; and a
+-- collector that cannot do its work.
 
 local futures = require "futures"
+local check = require "spec.support.check"
 local scale = require "spec.support.scale"
+local script = require "spec.support.script"
 local run_contract = require "spec.executor_contract"
 
 local function thread_pool(name)
@@ -89,4 +92,44 @@ describe("With a full collection", function()
             assert.equal(4 * i, f:result(LIMIT):double())
         end
     end))
+end)
+
+-- Lua gives a finalizer up that finds no stack: after a recursion without end, for example.
+describe("A finalizer that fails", function()
+    it("leaves futures that nobody else finds", function()
+        local out, result = script.output [[
+            warn "@on"
+            local futures = require "futures"
+            local depth, target
+            local function deep(n)
+                depth = n
+                if n == target then
+                    collectgarbage()
+                    return 0
+                end
+                return deep(n + 1) + 1
+            end
+            print(pcall(deep, 1))
+            local most = depth
+            local kept = futures.Future()
+            local watched = futures.Future()
+            for k = 0, 12 do -- frames below the end: in some of them only finalizers fail
+                target = most - k
+                futures.Future():next(print)
+                kept:next(print)
+                futures.as_completed({ watched, futures.Future() }, 0)
+                pcall(deep, 1)
+                collectgarbage()
+                collectgarbage()
+            end
+            local over = {}
+            for i = 1, 1000 do over[i] = futures.Future() end
+            kept:set_result "kept"
+            watched:set_result()
+            print(futures.poll())
+        ]]
+        check.contains("error in __gc", result.err)
+        check.contains("stack overflow", out)
+        assert.equal(13, select(2, out:gsub("kept", "")))
+    end)
 end)

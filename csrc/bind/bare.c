@@ -8,22 +8,37 @@
 
 enum { KEPT = 2 }; /* the user value */
 
+/* The registry key of a table whose weak keys are all handles of bare futures made here. The
+ * collector keeps it true in every case. A list through the handles would need their finalizers
+ * for that, and Lua drops a finalizer that finds no stack: one that is due when a recursion
+ * without end has used all of it. */
+static const char bares_key;
+
+static void push_bares(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &bares_key) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &bares_key);
+}
+
 void fut_bare_new(lua_State *L) {
     fut_home_check_open(fut_home_of(L), L);
     struct fut_bare *b = lua_newuserdatauv(L, sizeof *b, KEPT);
     *b = (struct fut_bare){0};
     lua_pushvalue(L, lua_upvalueindex(FUT_UP_FUTURE));
     lua_setmetatable(L, -2);
+    push_bares(L);
+    lua_pushvalue(L, -2);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
     b->handle.future = fut_future_new();
-    if (!b->handle.future) {
-        luaL_error(L, "not enough memory");
-        return; /* never reached, which the analyser does not know */
-    }
-    struct fut_home *home = fut_home_of(L);
-    b->next = home->bares;
-    b->back = &home->bares;
-    if (b->next) b->next->back = &b->next;
-    home->bares = b;
+    if (!b->handle.future) luaL_error(L, "not enough memory");
 }
 
 /* Has the handle the second user value? If so pushes it, and tells its type; else nothing. */
@@ -103,11 +118,6 @@ static bool keeps_some(lua_State *L, int index) {
     return type == LUA_TUSERDATA || type == LUA_TTABLE;
 }
 
-static void unlink_bare(struct fut_bare *b) {
-    *b->back = b->next;
-    if (b->next) b->next->back = b->back;
-}
-
 bool fut_bare_gc(lua_State *L) {
     if (push_kept(L, 1) == LUA_TNONE) return false;
     lua_pop(L, 1);
@@ -118,17 +128,19 @@ bool fut_bare_gc(lua_State *L) {
         lua_setmetatable(L, 1); /* marks it for a finalizer again */
         return true;
     }
-    unlink_bare(b);
     fut_derive_unlink(L, 1);
     take_kept(L, 1, drop);
     return false;
 }
 
-void fut_bare_drop_all(struct fut_home *home) {
-    while (home->bares) {
-        struct fut_bare *b = home->bares;
-        unlink_bare(b);
-        fut_future_drop(b->handle.future);
-        b->handle.future = NULL;
+void fut_bare_drop_all(lua_State *L) {
+    push_bares(L);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        struct fut_future_handle *h = lua_touserdata(L, -2);
+        if (!h->future) continue;
+        take_kept(L, -2, drop);
+        fut_future_drop(h->future);
+        h->future = NULL;
     }
+    lua_pop(L, 1);
 }

@@ -22,7 +22,6 @@
 
 struct fut_bare {
     struct fut_future_handle handle; /* first: it is a handle like others */
-    struct fut_bare *next, **back;   /* in home->bares, until it is dropped */
     bool orphan;                     /* has had its second chance */
 };
 
@@ -46,8 +45,8 @@ void fut_bare_entrust(lua_State *L, int index);
  * are dropped. */
 bool fut_bare_gc(lua_State *L);
 
-/* fut_bare_drop_all(home): the state is closing: there is no other round, and none at all for
+/* fut_bare_drop_all(L): the state is closing: there is no other round, and none at all for
  * those that other finalizers made meanwhile. */
-void fut_bare_drop_all(struct fut_home *home);
+void fut_bare_drop_all(lua_State *L);
 
 #endif

@@ -17,15 +17,24 @@ static void push_anchors(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &anchor_key);
 }
 
+static void link_callback(struct fut_callback *c) {
+    c->next = c->home->callbacks;
+    c->back = &c->home->callbacks;
+    if (c->next) c->next->back = &c->next;
+    c->home->callbacks = c;
+}
+
 /* Makes one of the n values at the top, which it pops, and pushes it; it does not watch yet. */
 static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
                                      fut_callback_failed *failed) {
     fut_home_check_open(home, L);
     struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, n);
     fut_watch_init(&c->watch);
+    c->home = home;
+    c->back = NULL;
     c->n = n;
     c->failed = failed;
-    c->asks = false;
+    c->live = c->asks = false;
     lua_insert(L, -n - 1);
     for (int i = n; i >= 1; i--) lua_setiuservalue(L, -i - 1, i);
     int index = lua_gettop(L);
@@ -38,10 +47,8 @@ static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
         lua_pushvalue(L, index);
     lua_rawsetp(L, -2, c); /* the last call that may raise */
     lua_settop(L, index);
-    c->next = home->callbacks;
-    c->back = &home->callbacks;
-    if (c->next) c->next->back = &c->next;
-    home->callbacks = c;
+    c->live = true;
+    if (!kept) link_callback(c);
     return c;
 }
 
@@ -75,8 +82,10 @@ static void stop_watch(struct fut_callback *c, bool declines) {
     fut_task_drop(t);
 }
 
-static void unlink_callback(struct fut_callback *c, bool declines) {
+static void end_callback(struct fut_callback *c, bool declines) {
     stop_watch(c, declines);
+    c->live = false;
+    if (!c->back) return;
     *c->back = c->next;
     if (c->next) c->next->back = c->back;
     c->back = NULL;
@@ -93,12 +102,12 @@ static void set_entry(lua_State *L, const struct fut_callback *c) {
 static void release(lua_State *L, struct fut_callback *c, bool declines) {
     lua_pushnil(L);
     set_entry(L, c);
-    unlink_callback(c, declines);
+    end_callback(c, declines);
 }
 
 void fut_callback_drop(lua_State *L, int index) {
     struct fut_callback *c = lua_touserdata(L, index);
-    if (!c->back) return;
+    if (!c->live) return;
     lua_getiuservalue(L, index, FUT_CALLBACK_FUTURE);
     fut_bare_forget(L, lua_gettop(L), c);
     lua_pop(L, 1);
@@ -122,9 +131,10 @@ void fut_callback_decline_all(struct fut_home *home, lua_State *L) {
 
 void fut_callback_anchor(lua_State *L, int index) {
     struct fut_callback *c = lua_touserdata(L, index);
-    if (!c->back) return; /* memory ran out when it was added */
+    if (!c->live) return; /* memory ran out when it was added */
     lua_pushvalue(L, index);
     set_entry(L, c);
+    link_callback(c);
 }
 
 int fut_callback_run(lua_State *L) {
@@ -153,6 +163,6 @@ void fut_callback_look(struct fut_home *home) {
 void fut_callback_drop_all(struct fut_home *home) {
     while (home->callbacks) {
         struct fut_callback *c = home->callbacks;
-        unlink_callback(c, c->asks);
+        end_callback(c, c->asks);
     }
 }

@@ -3,8 +3,10 @@
  * at one of its safe points.
  *
  * OWNERSHIP: a userdata whose user values are the function and its arguments. Until it ran or
- * was dropped it has an entry in a table of the registry, which keeps it, unless the handle of
- * its future does (bind/bare.h). */
+ * was dropped it has an entry in a table of the registry, which keeps it, and is on the list of
+ * its home; unless the handle of its future keeps it (bind/bare.h): those the collector may
+ * free without a word when a finalizer fails, so they are on no list but the future's, which
+ * then nobody can settle. */
 #ifndef FUT_BIND_CALLBACK_H
 #define FUT_BIND_CALLBACK_H
 
@@ -18,10 +20,12 @@
 typedef void fut_callback_failed(lua_State *L, int callback);
 
 struct fut_callback {
-    struct fut_watch watch;            /* first: the inbox hands out watches */
+    struct fut_watch watch; /* first: the inbox hands out watches */
+    struct fut_home *home;
     struct fut_callback *next, **back; /* in home->callbacks; back is NULL when it is not */
     fut_callback_failed *failed;       /* or NULL: home.c warns */
     int n;                             /* of its user values */
+    bool live;                         /* added, has not run, was not dropped */
     bool asks; /* called with a question (core/waiter.h), not at the end: bind/asker.c */
 };
 

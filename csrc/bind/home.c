@@ -88,7 +88,7 @@ static int home_gc(lua_State *L) {
     struct fut_home *home = lua_touserdata(L, 1);
     home->closed = true;
     fut_callback_drop_all(home);
-    fut_bare_drop_all(home);
+    fut_bare_drop_all(L);
     for (struct fut_home_executor *e = home->executors; e; e = e->next)
         fut_executor_close(e->executor, false);
     while (home->executors) {

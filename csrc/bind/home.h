@@ -18,7 +18,6 @@
 #include "core/waiter.h"
 #include "core/waiting.h"
 
-struct fut_bare;
 struct fut_callback;
 struct fut_question;
 
@@ -28,8 +27,7 @@ struct fut_home {
     struct fut_waiter inbox;        /* of callbacks whose future is done, and of questions */
     struct fut_waiter askers;       /* of those that have nothing to ask any more */
     struct fut_event event;         /* shows whether there are some, for event loops */
-    struct fut_bare *bares;         /* all handles of bare futures made here */
-    struct fut_callback *callbacks; /* all that were added and have not run */
+    struct fut_callback *callbacks; /* those of the registry (bind/callback.h) */
     struct fut_spin spin;
     struct fut_question *asking; /* what retry_on is asked now, the innermost first */
     bool in_callback;

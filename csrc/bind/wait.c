@@ -91,7 +91,7 @@ struct steps {
 };
 
 static int as_completed_step(lua_State *L) {
-    struct fut_watches *ws = lua_touserdata(L, lua_upvalueindex(WATCHES));
+    struct fut_watches *ws = fut_watches_at(L, lua_upvalueindex(WATCHES));
     struct steps *s = lua_touserdata(L, lua_upvalueindex(STEPS));
     size_t total = lua_rawlen(L, lua_upvalueindex(ARRAY));
     if (ws->pending == 0) {

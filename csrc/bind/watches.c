@@ -34,15 +34,23 @@ void fut_watches_stop(struct fut_watches *ws) {
 
 struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home) {
     fut_home_check_open(home, L);
-    struct fut_watches *ws = lua_newuserdatauv(L, sizeof *ws, 0);
-    ws->entries = ws->scan = NULL;
-    ws->last = &ws->entries;
-    ws->helps = false;
-    ws->forks = fut_process_forks();
-    ws->pending = 0;
-    fut_waiter_init(&ws->waiter, &home->parker);
+    struct fut_watches **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+    *slot = NULL;
     luaL_setmetatable(L, TNAME);
+    struct fut_watches *ws = fut_zalloc(sizeof *ws);
+    if (!ws) {
+        luaL_error(L, "not enough memory");
+        return NULL; /* never reached, which the analyser does not know */
+    }
+    ws->last = &ws->entries;
+    ws->forks = fut_process_forks();
+    fut_waiter_init(&ws->waiter, &home->parker);
+    *slot = ws;
     return ws;
+}
+
+struct fut_watches *fut_watches_at(lua_State *L, int index) {
+    return *(struct fut_watches **)lua_touserdata(L, index);
 }
 
 void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
@@ -127,14 +135,19 @@ static int new_watches(lua_State *L) {
     return 1;
 }
 
+static struct fut_watches *check_watches(lua_State *L) {
+    luaL_checkudata(L, 1, TNAME);
+    return fut_watches_at(L, 1);
+}
+
 static int watches_add(lua_State *L) {
-    struct fut_watches *ws = luaL_checkudata(L, 1, TNAME);
+    struct fut_watches *ws = check_watches(L);
     fut_watches_add(ws, L, fut_future_check(L, 2), luaL_checkinteger(L, 3));
     return 0;
 }
 
 static int watches_next(lua_State *L) {
-    struct fut_watches *ws = luaL_checkudata(L, 1, TNAME);
+    struct fut_watches *ws = check_watches(L);
     lua_Integer number;
     fut_time deadline = fut_check_timeout(L, 2, 1, "next");
     while (ws->pending > 0 && fut_watches_wait(ws, L, 1, deadline)) {
@@ -146,7 +159,17 @@ static int watches_next(lua_State *L) {
 }
 
 static int watches_stop(lua_State *L) {
-    fut_watches_stop(luaL_checkudata(L, 1, TNAME));
+    fut_watches_stop(check_watches(L));
+    return 0;
+}
+
+static int watches_gc(lua_State *L) {
+    struct fut_watches *ws = check_watches(L);
+    if (!ws) return 0; /* there was no memory for it */
+    fut_watches_stop(ws);
+    fut_waiter_deinit(&ws->waiter);
+    *(struct fut_watches **)lua_touserdata(L, 1) = NULL;
+    fut_free(ws);
     return 0;
 }
 
@@ -163,7 +186,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc", watches_stop},
+    {"__gc", watches_gc},
     {"__close", watches_stop},
     {NULL, NULL},
 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Watches: a waiter on any number of futures, which it gives back in the order in which they
- * were done, each under the number with which it was added. A userdata, so an error in between
- * leaves nothing on the futures' lists. `wait`, `as_completed` and unordered maps stand on it.
+ * were done, each under the number with which it was added. A userdata owns it, so an error in
+ * between leaves nothing on the futures' lists. `wait`, `as_completed` and unordered maps stand
+ * on it.
  *
- * OWNERSHIP: the userdata; its collection or its closing stops the watches.
+ * OWNERSHIP: the userdata; its collection or its closing stops the watches. The memory is not
+ * Lua's: where a finalizer fails, other threads must still find the waiter.
  * THREADS: that of its lua_State. */
 #ifndef FUT_BIND_WATCHES_H
 #define FUT_BIND_WATCHES_H
@@ -26,6 +28,9 @@ struct fut_watches {
 
 /* fut_watches_new(L, home): pushes one without any watch. */
 struct fut_watches *fut_watches_new(lua_State *L, struct fut_home *home);
+
+/* fut_watches_at(L, index): those of the userdata at index. */
+struct fut_watches *fut_watches_at(lua_State *L, int index);
 
 /* fut_watches_add(ws, L, f, number): watches one more. Raises when memory is short. */
 void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
