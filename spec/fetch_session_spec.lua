@@ -66,6 +66,21 @@ describe("A session", function()
         assert.equal("GET /echo?page=2 HTTP/1.1", request.line)
     end)
 
+    it("has options of its own, whatever becomes of those that were given", function()
+        local opts = { base_url = seen.url, headers = { A = "1" } }
+        local http <close> = fetch.Session(opts)
+        local more = { headers = { B = "1" } }
+        local view = http:with(more)
+        opts.headers.A, more.headers.B, opts.headers.C = "2", "2", {}
+        for _, one in ipairs { http, view } do
+            for _, call in ipairs { false, {} } do
+                local request = sent(one:get("/echo", call or nil):result(LIMIT))
+                assert.equal("1", request.a)
+                assert.equal(one == view and "1" or nil, request.b)
+            end
+        end
+    end)
+
     it("has views with more options, which nest", function()
         local http <close> = fetch.Session { base_url = seen.url, headers = { A = "1" } }
         local one = http:with { headers = { B = "2" }, user_agent = "one" }

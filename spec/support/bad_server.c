@@ -203,6 +203,7 @@ static const struct {
     {"/interim", "HTTP/1.1 103 Early Hints\r\nX-Interim: 1\r\n\r\n" OK
                  "Content-Length: 2\r\nX-Final: 1\r\n\r\nok"},
     {"/trailer", OK "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Trailer: 1\r\n\r\n"},
+    {"/marked-json", OK "Content-Length: 6\r\n\r\n\xEF\xBB\xBF[7]"},
     {"/method-named", OK "Content-Length: 0\r\nget_all: x\r\n\r\n"},
     {"/headers", OK "Content-Length: 0\r\nSet-Cookie: a=1\r\nX-MiXed: Value \r\n"
                     "set-cookie: b=2\r\nX-Empty:\r\nX-Folded: one\r\n two\r\n\r\n"},

@@ -346,6 +346,25 @@ local function merge_headers(outer, inner)
     return table.move(own, 1, #own, #merged + 1, merged)
 end
 
+local function copy(value, copies)
+    if type(value) ~= "table" then
+        return value
+    elseif copies[value] then
+        return copies[value]
+    end
+    local new = debug.setmetatable({}, debug.getmetatable(value)) -- of arrays, for lua-cjson
+    copies[value] = new
+    for key, one in next, value do
+        rawset(new, key, copy(one, copies))
+    end
+    return new
+end
+
+--- A copy of options, for what outlives the call: later changes of theirs do not reach it.
+function request.copy(opts)
+    return copy(opts, {})
+end
+
 --- The options of a call with those of its session; the call's win, also with `false`.
 function request.merge(outer, inner)
     local merged, has_body = {}, false

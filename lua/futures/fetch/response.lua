@@ -58,6 +58,8 @@ function methods:raise_for_status()
     return self
 end
 
+local BYTE_ORDER_MARK = "\xEF\xBB\xBF" -- not of JSON, but some servers send it
+
 --- The body as a Lua value. Needs lua-cjson. Raises a FetchError of kind `protocol` when it is
 --- not JSON.
 function methods:json()
@@ -67,7 +69,11 @@ function methods:json()
     elseif not self.body then
         error(("the body is in the file '%s'"):format(self.path), 2)
     end
-    local value, problem = cjson.decode(self.body)
+    local body = self.body
+    if body:sub(1, #BYTE_ORDER_MARK) == BYTE_ORDER_MARK then
+        body = body:sub(#BYTE_ORDER_MARK + 1)
+    end
+    local value, problem = cjson.decode(body)
     if problem then
         error(fail(self, "protocol", "the body is not JSON: " .. problem), 2)
     end

@@ -242,7 +242,7 @@ function methods.with(self, opts)
     if type(opts) ~= "table" then
         error(misuse(1, "with", "table expected, got " .. type(opts)), 2)
     end
-    local merged = request.merge(options, opts)
+    local merged = request.merge(options, request.copy(opts))
     local plan, problem = new_plan(merged)
     if not plan then
         error(misuse(1, "with", problem), 2)
@@ -328,7 +328,7 @@ function session.new(opts)
     if opts ~= nil and type(opts) ~= "table" then
         return nil, "table expected, got " .. type(opts)
     end
-    local options = request.merge(no_options, opts or no_options)
+    local options = request.copy(opts or no_options)
     local plan, problem = new_plan(options)
     if not plan then
         return nil, problem
