@@ -95,9 +95,12 @@ describe("With a full collection", function()
 end)
 
 -- Lua gives a finalizer up that finds no stack: after a recursion without end, for example.
+-- What it would have freed is lost, of which LeakSanitizer is not to tell.
+local NO_LEAK_CHECK = 'export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0";'
+
 describe("A finalizer that fails", function()
     it("leaves futures that nobody else finds", function()
-        local out, result = script.output [[
+        local out, result = script.output([[
             warn "@on"
             local futures = require "futures"
             local depth, target
@@ -127,7 +130,7 @@ describe("A finalizer that fails", function()
             kept:set_result "kept"
             watched:set_result()
             print(futures.poll())
-        ]]
+        ]], { before = NO_LEAK_CHECK })
         check.contains("error in __gc", result.err)
         check.contains("stack overflow", out)
         assert.equal(13, select(2, out:gsub("kept", "")))
