@@ -97,7 +97,7 @@ static bool look_ahead(struct fut_transfer *t) {
     }
     if (announced > 0) fut_sink_expect(&t->sink, (uint64_t)announced);
     if (t->progress)
-        atomic_store_explicit(&t->progress->expected, (uint64_t)(announced + 1),
+        atomic_store_explicit(&t->progress->expected, (uint64_t)announced + 1,
                               memory_order_relaxed);
     return true;
 }
