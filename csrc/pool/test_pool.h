@@ -101,13 +101,21 @@ static inline struct fut_executor *test_pool(struct test_config *c, int max_work
 
 /* ---- tasks ---- */
 
-static inline struct fut_task *
-test_task(struct fut_executor *ex, void (*run)(void *arg, struct fut_outcome *out), void *arg) {
+/* With a count of the options, which may be NULL. */
+static inline struct fut_task *test_task_with(struct fut_executor *ex,
+                                              struct fut_task_options *options,
+                                              void (*run)(void *arg, struct fut_outcome *out),
+                                              void *arg) {
     struct test_call call = {run, arg};
-    struct fut_task *t = fut_task_new(ex, NULL);
+    struct fut_task *t = fut_task_new(ex, options);
     CHECK(t);
     CHECK(fut_payload_init(&t->call, &call, sizeof call, NULL, 0) == FUT_OK);
     return t;
+}
+
+static inline struct fut_task *
+test_task(struct fut_executor *ex, void (*run)(void *arg, struct fut_outcome *out), void *arg) {
+    return test_task_with(ex, NULL, run, arg);
 }
 
 /* A task that the pool has taken; the caller drops it. */
@@ -119,6 +127,7 @@ static inline struct fut_task *test_submit(struct fut_executor *ex,
     return t;
 }
 
+/* Waits until it is done. */
 static inline void test_wait(struct fut_future *f) {
     struct fut_parker parker;
     struct fut_waiter waiter;
@@ -130,6 +139,11 @@ static inline void test_wait(struct fut_future *f) {
     while (!fut_future_done(f)) fut_park(&parker, FUT_NEVER);
     fut_watch_stop(&watch);
     fut_waiter_deinit(&waiter);
+}
+
+/* The same, but nobody watches it. */
+static inline void test_poll(const struct fut_future *f) {
+    while (!fut_future_done(f)) sched_yield();
 }
 
 static inline void test_wait_and_drop(struct fut_task *t) {
@@ -150,11 +164,16 @@ static inline struct fut_executor_stats test_stats(struct fut_executor *ex) {
     return s;
 }
 
-/* Waits until the closed pool has stopped, joins it, and drops it. */
-static inline void test_end(struct fut_executor *ex, struct test_config *c) {
+/* Closes the pool, waits until it has stopped, and joins it. */
+static inline void test_stop(struct fut_executor *ex) {
     ex->ops->close(ex, false);
     test_wait(ex->ops->stopped(ex));
     ex->ops->join(ex);
+}
+
+/* The same, and drops it: nobody else has it. */
+static inline void test_end(struct fut_executor *ex, struct test_config *c) {
+    test_stop(ex);
     CHECK(atomic_load(&c->freed) == 0);
     fut_executor_drop(ex);
     CHECK(atomic_load(&c->freed) == 1);

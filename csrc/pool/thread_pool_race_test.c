@@ -17,12 +17,6 @@ static void check_final(struct fut_executor *ex, uint64_t submitted) {
     CHECK(s.completed + s.failed + s.cancelled == submitted);
 }
 
-static void stop(struct fut_executor *ex) {
-    ex->ops->close(ex, false);
-    test_wait(ex->ops->stopped(ex));
-    ex->ops->join(ex);
-}
-
 static void count_run(void *arg, struct fut_outcome *out) {
     (void)out;
     atomic_fetch_add((atomic_int *)arg, 1);
@@ -45,7 +39,7 @@ static void cancel_against_take(void) {
         CHECK(check_stats(ex).cancelled == (uint64_t)cancels);
         fut_task_drop(t);
     }
-    stop(ex);
+    test_stop(ex);
     CHECK(test_stats(ex).completed == (uint64_t)(rounds - cancels));
     check_final(ex, (uint64_t)rounds);
     test_end(ex, &c);
@@ -80,7 +74,7 @@ static void cancel_against_cancel_against_close(void) {
         cancel_batch(tasks);
         ex->ops->close(ex, true);
         test_join(other);
-        stop(ex);
+        test_stop(ex);
         check_final(ex, BATCH);
         test_end(ex, &c);
     }
@@ -127,7 +121,7 @@ static void submit_against_close(bool cancel) {
         for (uint64_t k = 0; k < taken; k++) test_wait(&tasks[k]->future);
         for (uint64_t k = taken; k < 4; k++)
             CHECK(fut_future_state(&tasks[k]->future) == FUT_PENDING);
-        stop(all.ex);
+        test_stop(all.ex);
         check_final(all.ex, taken);
         for (int k = 0; k < 4; k++) fut_task_drop(tasks[k]);
         test_end(all.ex, &c);
@@ -187,7 +181,7 @@ static void many_tasks(int max_workers) {
     pthread_t submitters[SUBMITTERS], watcher = test_start(watch_stats, &c);
     for (int i = 0; i < SUBMITTERS; i++) submitters[i] = test_start(submit_many, &c);
     for (int i = 0; i < SUBMITTERS; i++) test_join(submitters[i]);
-    stop(c.ex);
+    test_stop(c.ex);
     atomic_store(&c.over, true);
     test_join(watcher);
     CHECK(atomic_load(&c.runs) == SUBMITTERS * c.tasks);
@@ -219,7 +213,7 @@ static void results_have_been_counted(void) {
     pthread_t a = test_start(count_after_result, &c), b = test_start(count_after_result, &c);
     test_join(a);
     test_join(b);
-    stop(c.ex);
+    test_stop(c.ex);
     check_final(c.ex, 2 * (uint64_t)c.tasks);
     test_end(c.ex, &config);
 }

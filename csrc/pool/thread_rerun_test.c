@@ -19,7 +19,6 @@ static void run_flaky(void *arg, struct fut_outcome *out) {
 
 static struct fut_task *new_flaky(struct fut_executor *ex, struct flaky *f, unsigned max,
                                   double backoff_s, bool asks) {
-    struct test_call call = {run_flaky, f};
     struct fut_task_options *o = fut_task_options_new(NULL, 0);
     CHECK(o);
     o->rerun = (struct fut_rerun_rule){
@@ -27,8 +26,7 @@ static struct fut_task *new_flaky(struct fut_executor *ex, struct flaky *f, unsi
         .asks = asks,
         .backoff = {.first_s = backoff_s, .factor = 1, .max_s = 1e9},
     };
-    struct fut_task *t = fut_task_new(ex, o);
-    CHECK(t && fut_payload_init(&t->call, &call, sizeof call, NULL, 0) == FUT_OK);
+    struct fut_task *t = test_task_with(ex, o, run_flaky, f);
     fut_task_options_drop(o);
     return t;
 }
@@ -40,25 +38,8 @@ static struct fut_task *submit_flaky(struct fut_executor *ex, struct flaky *f, u
     return t;
 }
 
-static void await(struct fut_task *t) {
-    while (!fut_future_done(&t->future)) sched_yield();
-}
-
-static void end(struct fut_executor *ex) {
-    ex->ops->close(ex, false);
-    while (!fut_future_done(ex->ops->stopped(ex))) sched_yield();
-    ex->ops->join(ex);
-    fut_executor_drop(ex);
-}
-
-static struct fut_executor_stats stats(struct fut_executor *ex) {
-    struct fut_executor_stats s;
-    ex->ops->stats(ex, &s);
-    return s;
-}
-
 static void await_paused(struct fut_executor *ex, struct fut_task *t) {
-    while (atomic_load(&t->attempts) == 0 || stats(ex).running > 0) sched_yield();
+    while (atomic_load(&t->attempts) == 0 || test_stats(ex).running > 0) sched_yield();
 }
 
 static void what_fails_runs_again(void) {
@@ -70,15 +51,15 @@ static void what_fails_runs_again(void) {
         few.err = FUT_ELOST;
         struct fut_task *t = submit_flaky(ex, &enough, 3, pauses_s[i]);
         struct fut_task *u = submit_flaky(ex, &few, 3, pauses_s[i]);
-        await(t);
-        await(u);
+        test_poll(&t->future);
+        test_poll(&u->future);
         CHECK(t->future.outcome.kind == FUT_OUTCOME_VALUES && atomic_load(&enough.runs) == 4);
         CHECK(u->future.outcome.err == FUT_ELOST && atomic_load(&few.runs) == 4);
-        struct fut_executor_stats s = stats(ex);
+        struct fut_executor_stats s = test_stats(ex);
         CHECK(s.retried == 6 && s.completed == 1 && s.failed == 1 && s.pending == 0);
         fut_task_drop(t);
         fut_task_drop(u);
-        end(ex);
+        test_end(ex, &c);
     }
 }
 
@@ -92,7 +73,8 @@ static void a_pool_closes_after_the_last_run(void) {
         flaky[i] = (struct flaky){.failures = i % 4, .err = FUT_ELOST};
         tasks[i] = submit_flaky(ex, &flaky[i], 3, 0.002 * (i % 3));
     }
-    end(ex);
+    test_stop(ex);
+    fut_executor_drop(ex);
     for (int i = 0; i < N; i++) {
         CHECK(fut_future_done(&tasks[i]->future));
         CHECK(atomic_load(&flaky[i].runs) == i % 4 + 1);
@@ -108,13 +90,13 @@ static void one_that_rests_can_be_cancelled(void) {
         struct flaky flaky = {.failures = 9, .err = FUT_ELOST};
         struct fut_task *t = submit_flaky(ex, &flaky, 3, 1000);
         await_paused(ex, t);
-        CHECK(fut_future_state(&t->future) == FUT_PENDING && stats(ex).pending == 1);
+        CHECK(fut_future_state(&t->future) == FUT_PENDING && test_stats(ex).pending == 1);
         if (how == 0) CHECK(fut_task_cancel(t) && !fut_task_cancel(t));
         if (how == 1) CHECK(fut_task_interrupt(t));
         if (how == 2) ex->ops->close(ex, true);
-        CHECK(fut_future_state(&t->future) == FUT_CANCELLED && stats(ex).cancelled == 1);
+        CHECK(fut_future_state(&t->future) == FUT_CANCELLED && test_stats(ex).cancelled == 1);
         fut_task_drop(t);
-        end(ex);
+        test_end(ex, &c);
         CHECK(atomic_load(&flaky.runs) == 1);
     }
 }
@@ -128,11 +110,11 @@ static void the_one_with_the_shortest_rest_is_first(void) {
     struct fut_task *t = submit_flaky(ex, &late, 3, 1000);
     await_paused(ex, t);
     struct fut_task *u = submit_flaky(ex, &soon, 3, 0.001);
-    await(u);
+    test_poll(&u->future);
     CHECK(fut_future_state(&t->future) == FUT_PENDING && fut_task_cancel(t));
     fut_task_drop(t);
     fut_task_drop(u);
-    end(ex);
+    test_end(ex, &c);
 }
 
 /* ---- questions ---- */
@@ -171,7 +153,7 @@ static void answers_decide(void) {
     struct flaky other = {.failures = 9, .err = FUT_ENOMEM};
     t = new_flaky(ex, &other, 5, 0, true);
     CHECK(ex->ops->submit(ex, &t, 1) == FUT_OK);
-    await(t);
+    test_poll(&t->future);
     CHECK(atomic_load(&other.runs) == 1);
     fut_task_drop(t);
     t = new_flaky(ex, &other, 5, 0, true);
@@ -180,11 +162,12 @@ static void answers_decide(void) {
     while (!fut_waiter_first(&inbox)) fut_park(&parker, FUT_NEVER);
     fut_watch_stop(&watch);
     fut_task_decline(t);
-    CHECK(fut_future_done(&t->future) && stats(ex).failed == 3 && stats(ex).retried == 2);
+    CHECK(fut_future_done(&t->future) && test_stats(ex).failed == 3 &&
+          test_stats(ex).retried == 2);
     fut_task_drop(t);
     fut_waiter_deinit(&inbox);
     fut_waiter_deinit(&askers);
-    end(ex);
+    test_end(ex, &c);
 }
 
 /* A cancel at any moment: it ends as cancelled, or it was too late. */
@@ -198,16 +181,16 @@ static void cancels_at_any_moment(void) {
         struct fut_task *t = submit_flaky(ex, &flaky, 9, i % 3 == 0 ? 0.00001 : 0);
         for (int j = 0; j < i % 200 * 8; j++) fut_pause();
         bool asked = fut_task_cancel(t) || fut_task_interrupt(t);
-        await(t);
+        test_poll(&t->future);
         CHECK(asked == (fut_future_state(&t->future) == FUT_CANCELLED));
         cancelled += asked;
         fut_task_drop(t);
-        while (stats(ex).running > 0) sched_yield(); /* flaky is on this stack */
+        while (test_stats(ex).running > 0) sched_yield(); /* flaky is on this stack */
     }
-    struct fut_executor_stats s = stats(ex);
+    struct fut_executor_stats s = test_stats(ex);
     CHECK(s.cancelled == cancelled && s.completed == (uint64_t)rounds - cancelled);
     CHECK(s.failed == 0 && s.pending == 0);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static const struct test_case cases[] = {

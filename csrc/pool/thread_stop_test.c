@@ -7,12 +7,10 @@
 static struct fut_task *limited_task(struct fut_executor *ex, fut_time timeout,
                                      void (*run)(void *arg, struct fut_outcome *out),
                                      void *arg) {
-    struct test_call call = {run, arg};
     struct fut_task_options *o = fut_task_options_new("t", 1);
     CHECK(o);
     o->timeout = timeout;
-    struct fut_task *t = fut_task_new(ex, o);
-    CHECK(t && fut_payload_init(&t->call, &call, sizeof call, NULL, 0) == FUT_OK);
+    struct fut_task *t = test_task_with(ex, o, run, arg);
     fut_task_options_drop(o);
     CHECK(ex->ops->submit(ex, &t, 1) == FUT_OK);
     return t;
@@ -31,25 +29,8 @@ static void defy(void *arg, struct fut_outcome *out) {
     while (!atomic_load((atomic_int *)arg)) sched_yield();
 }
 
-static void await(struct fut_task *t) {
-    while (!fut_future_done(&t->future)) sched_yield();
-}
-
 static void await_running(struct fut_task *t) {
     while (fut_future_state(&t->future) == FUT_PENDING) sched_yield();
-}
-
-static void end(struct fut_executor *ex) {
-    ex->ops->close(ex, false);
-    while (!fut_future_done(ex->ops->stopped(ex))) sched_yield();
-    ex->ops->join(ex);
-    fut_executor_drop(ex);
-}
-
-static struct fut_executor_stats stats(struct fut_executor *ex) {
-    struct fut_executor_stats s;
-    ex->ops->stats(ex, &s);
-    return s;
 }
 
 static void an_interrupt_cancels_what_runs(void) {
@@ -59,39 +40,39 @@ static void an_interrupt_cancels_what_runs(void) {
     struct fut_task *t = test_submit(ex, obey, &left);
     await_running(t);
     CHECK(!fut_task_cancel(t) && fut_task_interrupt(t) && fut_task_interrupt(t));
-    await(t);
+    test_poll(&t->future);
     CHECK(fut_future_state(&t->future) == FUT_CANCELLED);
     CHECK(atomic_load(&left) == 1 && atomic_load(&c.interrupted) == 1);
-    struct fut_executor_stats s = stats(ex);
+    struct fut_executor_stats s = test_stats(ex);
     CHECK(s.cancelled == 1 && s.completed == 0 && s.failed == 0 && s.idle == 1);
     CHECK(!ex->ops->interrupt(ex, t));
     fut_task_drop(t);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static void a_limit_fails_what_runs(void) {
     struct test_config c = {0};
     struct fut_executor *ex = test_pool(&c, 1);
     struct fut_task *t = limited_task(ex, 5 * FUT_MS, obey, NULL);
-    await(t);
+    test_poll(&t->future);
     CHECK(fut_future_state(&t->future) == FUT_FINISHED);
     CHECK(t->future.outcome.kind == FUT_OUTCOME_FAILURE);
     CHECK(t->future.outcome.err == FUT_ETIMEDOUT && atomic_load(&c.interrupted) == 1);
     CHECK(strcmp(t->future.outcome.text, "the task 't' ran longer than its limit of 0.005 s") ==
           0);
-    CHECK(stats(ex).failed == 1 && !fut_task_interrupt(t));
+    CHECK(test_stats(ex).failed == 1 && !fut_task_interrupt(t));
     fut_task_drop(t);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static void without_time_it_does_not_start(void) {
     struct test_config c = {0};
     struct fut_executor *ex = test_pool(&c, 1);
     struct fut_task *t = limited_task(ex, -1, defy, NULL);
-    await(t);
+    test_poll(&t->future);
     CHECK(t->future.outcome.err == FUT_ETIMEDOUT && atomic_load(&c.interrupted) == 0);
     fut_task_drop(t);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static void nothing(void *arg, struct fut_outcome *out) {
@@ -104,12 +85,12 @@ static void in_time_is_in_time(void) {
     struct fut_executor *ex = test_pool(&c, 2);
     for (int i = 0; i < test_rounds(2000); i++) {
         struct fut_task *t = limited_task(ex, FUT_NEVER - i, nothing, NULL);
-        await(t);
+        test_poll(&t->future);
         CHECK(t->future.outcome.kind == FUT_OUTCOME_VALUES);
         fut_task_drop(t);
     }
     CHECK(atomic_load(&c.interrupted) == 0);
-    end(ex);
+    test_end(ex, &c);
 }
 
 /* Whoever is first decides: the limit, the interrupt, or the task. */
@@ -122,7 +103,7 @@ static void each_ends_once(void) {
         struct fut_task *t = limited_task(ex, 1 + i % 50 * (fut_time)1000, nothing, NULL);
         for (int j = 0; j < i % 100 * 4; j++) fut_pause();
         bool asked = fut_task_cancel(t) || fut_task_interrupt(t);
-        await(t);
+        test_poll(&t->future);
         bool is_cancelled = fut_future_state(&t->future) == FUT_CANCELLED;
         CHECK(asked == is_cancelled);
         if (is_cancelled)
@@ -133,9 +114,9 @@ static void each_ends_once(void) {
             completed++;
         fut_task_drop(t);
     }
-    struct fut_executor_stats s = stats(ex);
+    struct fut_executor_stats s = test_stats(ex);
     CHECK(s.cancelled == cancelled && s.failed == failed && s.completed == completed);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static void who_does_not_leave_is_replaced(void) {
@@ -146,17 +127,17 @@ static void who_does_not_leave_is_replaced(void) {
     await_running(t);
     CHECK(fut_task_interrupt(t));
     struct fut_task *next = test_submit(ex, nothing, NULL);
-    await(t);
+    test_poll(&t->future);
     CHECK(fut_future_state(&t->future) == FUT_CANCELLED);
-    await(next);
-    struct fut_executor_stats s = stats(ex);
+    test_poll(&next->future);
+    struct fut_executor_stats s = test_stats(ex);
     CHECK(s.workers == 1 && s.cancelled == 1 && s.completed == 1);
     atomic_store(&go, 1); /* there is no place for it: it ends */
     while (atomic_load(&c.closed) < 1) sched_yield();
-    CHECK(stats(ex).workers == 1 && atomic_load(&c.opened) == 2);
+    CHECK(test_stats(ex).workers == 1 && atomic_load(&c.opened) == 2);
     fut_task_drop(t);
     fut_task_drop(next);
-    end(ex);
+    test_end(ex, &c);
     CHECK(atomic_load(&c.closed) == 2 && atomic_load(&c.freed) == 1);
 }
 
@@ -165,16 +146,16 @@ static void who_comes_back_works_on(void) {
     struct fut_executor *ex = test_pool(&c, 1);
     atomic_int go = 0;
     struct fut_task *t = limited_task(ex, 1, defy, &go);
-    await(t);
-    while (stats(ex).workers != 0) sched_yield();
+    test_poll(&t->future);
+    while (test_stats(ex).workers != 0) sched_yield();
     atomic_store(&go, 1);
-    while (stats(ex).workers != 1) sched_yield();
+    while (test_stats(ex).workers != 1) sched_yield();
     struct fut_task *next = test_submit(ex, nothing, NULL);
-    await(next);
+    test_poll(&next->future);
     CHECK(atomic_load(&c.opened) == 1);
     fut_task_drop(t);
     fut_task_drop(next);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static void the_end_does_not_wait_for_who_is_stuck(void) {
@@ -182,8 +163,7 @@ static void the_end_does_not_wait_for_who_is_stuck(void) {
     struct fut_executor *ex = test_pool(&c, 1);
     atomic_int go = 0;
     struct fut_task *t = limited_task(ex, 1, defy, &go);
-    fut_executor_hold(ex);
-    end(ex);
+    test_stop(ex);
     CHECK(fut_future_done(&t->future) && atomic_load(&c.closed) == 0);
     CHECK(!fut_task_interrupt(t));
     fut_task_drop(t);
@@ -198,7 +178,7 @@ static void without_a_thread_for_timers_a_limit_is_refused(void) {
     struct test_config c = {0};
     struct fut_executor *ex = test_pool(&c, 1);
     struct fut_task *plain = test_submit(ex, nothing, NULL);
-    await(plain);
+    test_poll(&plain->future);
     struct fut_task_options *o = fut_task_options_new(NULL, 0);
     CHECK(o);
     o->timeout = FUT_SECOND;
@@ -208,10 +188,10 @@ static void without_a_thread_for_timers_a_limit_is_refused(void) {
     fut_thread_fail_after(1);
     CHECK(ex->ops->submit(ex, &t, 1) == FUT_ETHREAD);
     fut_thread_fail_after(0);
-    CHECK(stats(ex).submitted == 1);
+    CHECK(test_stats(ex).submitted == 1);
     fut_task_drop(t);
     fut_task_drop(plain);
-    end(ex);
+    test_end(ex, &c);
 }
 
 static const struct test_case cases[] = {
