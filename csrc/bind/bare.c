@@ -5,6 +5,7 @@
 
 #include "bind/derive.h"
 #include "bind/home.h"
+#include "vm/registry.h"
 
 enum { KEPT = 2 }; /* the user value */
 
@@ -15,15 +16,7 @@ enum { KEPT = 2 }; /* the user value */
 static const char bares_key;
 
 static void push_bares(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &bares_key) == LUA_TTABLE) return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &bares_key);
+    fut_registry_table(L, &bares_key, "k");
 }
 
 void fut_bare_new(lua_State *L) {

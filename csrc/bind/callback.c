@@ -3,6 +3,7 @@
 
 #include "bind/bare.h"
 #include "bind/orphan.h"
+#include "vm/registry.h"
 
 /* The registry key of the table that anchors callbacks: address -> userdata, or false while the
  * handle of the future keeps it. So there is an entry when it is to be anchored later, which
@@ -10,11 +11,7 @@
 static const char anchor_key;
 
 static void push_anchors(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &anchor_key) == LUA_TTABLE) return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &anchor_key);
+    fut_registry_table(L, &anchor_key, NULL);
 }
 
 static void link_callback(struct fut_callback *c) {

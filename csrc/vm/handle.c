@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "vm/registry.h"
 
 enum { CLASSES_MAX = 16 };
 
@@ -65,15 +66,7 @@ const struct fut_handle_class *fut_handle_class_of(lua_State *L, int index) {
 }
 
 static void push_known(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &known_key) == LUA_TTABLE) return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &known_key);
+    fut_registry_table(L, &known_key, "v");
 }
 
 struct fut_object *fut_handle_send(lua_State *L, int index, const struct fut_handle_class *c) {
