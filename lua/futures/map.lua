@@ -180,9 +180,17 @@ function Map.close(self)
     core.map.stop(self)
     state.ended, state.closed = true, true
     if state.watches then state.watches:stop() end
-    local futures = state.futures
+    local futures, left = state.futures, state.left
     state.futures, state.left = {}, 0
-    for _, future in pairs(futures) do future:cancel() end
+    -- From the last one back: else each that is cancelled in flight lets another one start.
+    for position = state.last, 1, -1 do
+        if left == 0 then break end
+        local future = futures[position]
+        if future then
+            left = left - 1
+            future:cancel()
+        end
+    end
 end
 
 --- The first result of each item, by index, and their number `n`. Raises the first error, then
