@@ -5,6 +5,8 @@
 local scale = require "spec.support.scale"
 local script = require "spec.support.script"
 
+local it = scale.tsan and pending or it -- workers are at work while they fork
+
 local CHILD = [[
     local futures = require "futures"
     local posix = require "spec_posix"
@@ -53,9 +55,7 @@ end
 
 for _, class in ipairs { "ThreadPoolExecutor", "ProcessPoolExecutor" } do
     describe("In a child of somebody else's fork a " .. class, function()
-        -- It starts threads of its own there.
-        local it_unless_tsan = scale.tsan and pending or it
-        it_unless_tsan("refuses work, and a new one works", function()
+        it("refuses work, and a new one works", function()
             passes(CHILD .. [[
                 local ex <close> = NEW(2)
                 assert(ex:submit(math.abs, -2):result(20) == 2)
