@@ -28,7 +28,8 @@ static atomic_int fired;
 static void note(struct fut_timer *t) {
     struct noted *n = (struct noted *)t;
     n->fired_at = fut_now();
-    n->order = atomic_fetch_add(&fired, 1);
+    n->order = atomic_load(&fired); /* only this thread adds to it */
+    atomic_fetch_add(&fired, 1);    /* whoever sees that may read n */
     if (n->parker) fut_unpark(n->parker);
 }
 
