@@ -11,8 +11,8 @@ description = {
     summary = "concurrent.futures for Lua 5.4: threads, processes, parallel HTTP",
     detailed = [[
         Runs Lua functions in pools of threads or processes; futures hand their results back.
-        The module futures.fetch needs libcurl with its headers; where they are missing, the
-        rest is built without it. Response:json() needs lua-cjson.
+        The module futures.fetch needs libcurl and zlib with their headers; where they are
+        missing, the rest is built without it. Response:json() needs lua-cjson.
     ]],
     license = "MIT",
     labels = { "concurrency", "threads", "futures", "parallel", "http" },

@@ -87,7 +87,7 @@ describe("A failed fetch", function()
         ["/garbage"] = { "protocol", false, "no valid HTTP response" },
         ["/bad-status"] = { "protocol", false, "no valid HTTP response" },
         ["/bad-chunk"] = { "protocol", false, "chunk" },
-        ["/bad-gzip"] = { "protocol", false, "no valid HTTP response" },
+        ["/bad-gzip"] = { "protocol", false, "no valid body" },
         ["/reset-early"] = { "protocol", true, "reset" },
         ["/truncated"] = { "truncated", true, "cut short" },
         ["/truncated-chunked"] = { "truncated", true, "cut short" },

@@ -50,8 +50,7 @@ void fut_callbacks_sort_body(struct fut_transfer *t) {
 static curl_off_t announced_length(struct fut_transfer *t) {
     curl_off_t announced = -1;
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-    bool is_encoded = t->request->compression && fut_head_find(&t->head, "Content-Encoding");
-    return is_encoded ? -1 : announced;
+    return t->coding.count > 0 ? -1 : announced;
 }
 
 static void tell_progress(const struct fut_transfer *t) {
@@ -88,8 +87,38 @@ void fut_callbacks_fail_sink(struct fut_transfer *t, enum fut_sink_result result
     fut_failure_set(&t->failure, FUT_KIND_IO, "cannot write %s: %s", t->request->output, why);
 }
 
-/* At the first byte. False: it will be too much. */
+void fut_callbacks_fail_coding(struct fut_transfer *t, enum fut_coding_result result) {
+    char server[FUT_SHOWN_SERVER];
+    const char *why = t->coding.why;
+    if (result == FUT_CODING_OK || result == FUT_CODING_REFUSED) return;
+    bool is_first = t->failure.kind == FUT_KIND_NONE;
+    fut_transfer_server(t, server, sizeof server);
+    if (result == FUT_CODING_MEMORY)
+        fut_failure_set(&t->failure, FUT_KIND_MEMORY, "not enough memory");
+    else if (result == FUT_CODING_CUT)
+        fut_failure_set(&t->failure, FUT_KIND_PROTOCOL, "%s body cut short by %s", why, server);
+    else
+        fut_failure_set(&t->failure, FUT_KIND_PROTOCOL, "no valid body from %s: %s", server,
+                        why);
+    /* A proxy that lost its server halfway, say. */
+    if (is_first && result == FUT_CODING_CUT) t->failure.retryable = true;
+}
+
+/* What the user asked for by a header of his own he takes as it comes, if it is unknown here; a
+ * part of a body cannot be decoded by itself. */
+static bool open_coding(struct fut_transfer *t) {
+    const struct fut_request *r = t->request;
+    if (!r->compression || t->status == 206) return true;
+    enum fut_coding_result result = fut_coding_open(&t->coding, &t->head);
+    if (result == FUT_CODING_UNKNOWN && fut_request_has_header(r, "Accept-Encoding"))
+        return true;
+    fut_callbacks_fail_coding(t, result);
+    return result == FUT_CODING_OK;
+}
+
+/* At the first byte. False: it makes no sense, or will be too much. */
 static bool look_ahead(struct fut_transfer *t) {
+    if (!open_coding(t)) return false;
     curl_off_t announced = announced_length(t);
     if (announced > 0 && (uint64_t)announced > t->sink.limit) {
         fail_size(t);
@@ -100,6 +129,13 @@ static bool look_ahead(struct fut_transfer *t) {
         atomic_store_explicit(&t->progress->expected, (uint64_t)announced + 1,
                               memory_order_relaxed);
     return true;
+}
+
+static bool take_body(void *transfer, const void *bytes, size_t n) {
+    struct fut_transfer *t = transfer;
+    enum fut_sink_result result = fut_sink_write(&t->sink, bytes, n);
+    fut_callbacks_fail_sink(t, result);
+    return result == FUT_SINK_OK;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
@@ -114,9 +150,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
         return t->discarded > DISCARD_LIMIT ? 0 : n;
     }
     if (is_first && !look_ahead(t)) return 0;
-    enum fut_sink_result result = fut_sink_write(&t->sink, bytes, n);
-    fut_callbacks_fail_sink(t, result);
-    if (result != FUT_SINK_OK) return 0;
+    enum fut_coding_result result = fut_coding_write(&t->coding, bytes, n, take_body, t);
+    fut_callbacks_fail_coding(t, result);
+    if (result != FUT_CODING_OK) return 0;
     tell_progress(t);
     return n;
 }

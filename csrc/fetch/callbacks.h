@@ -19,6 +19,9 @@ curl_socket_t fut_callbacks_open_socket(struct fut_transfer *t,
  * the sink. */
 void fut_callbacks_fail_sink(struct fut_transfer *t, enum fut_sink_result result);
 
+/* fut_callbacks_fail_coding(t, result): likewise. */
+void fut_callbacks_fail_coding(struct fut_transfer *t, enum fut_coding_result result);
+
 /* fut_callbacks_sort_body(t): once the head is there, decides where the body goes: a redirect's
  * nowhere, a success to the output, anything else into memory. */
 void fut_callbacks_sort_body(struct fut_transfer *t);

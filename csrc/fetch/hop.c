@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "fetch/coding.h"
 #include "fetch/url.h"
 
 enum { SHOWN_URL = 256 };
@@ -145,6 +146,10 @@ static CURLcode set_headers(struct fut_hop *h, const struct fut_request *r, CURL
             note(&code, add_line(h, "Content-Type:"));
         if (!fut_request_has_header(r, "Expect")) note(&code, add_line(h, "Expect:"));
     }
+    /* Not for a range: that would be a piece of what is encoded. */
+    if (r->compression && !fut_request_has_header(r, "Accept-Encoding") &&
+        !fut_request_has_header(r, "Range"))
+        note(&code, add_line(h, "Accept-Encoding: " FUT_CODING_NAMES));
     if (h->headers) note(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers));
     return code;
 }
@@ -247,7 +252,6 @@ CURLcode fut_hop_apply(struct fut_hop *h, const struct fut_request *r, CURL *eas
     note(&code, set_tls(r, easy));
     if (h->with_credentials) note(&code, set_auth(r, easy));
     note(&code, curl_easy_setopt(easy, CURLOPT_USERAGENT, r->user_agent));
-    if (r->compression) note(&code, curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""));
     if (r->proxy) note(&code, curl_easy_setopt(easy, CURLOPT_PROXY, r->proxy));
     note(&code, curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
     /* Larger than libcurl's own, and small enough that many of them fit a processor's cache:

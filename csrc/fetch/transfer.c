@@ -11,8 +11,6 @@
 #include "fetch/callbacks.h"
 #include "fetch/url.h"
 
-enum { SHOWN_SERVER = 300 };
-
 /* A file of a multipart body: libcurl would take a folder for an empty one, and wait for who
  * writes to a FIFO while all other transfers wait for it. */
 static void check_file(struct fut_transfer *t, const char *path) {
@@ -58,6 +56,7 @@ static long connect_timeout_ms(const struct fut_transfer *t) {
 bool fut_transfer_attach(struct fut_transfer *t, CURL *easy) {
     if (t->failure.kind != FUT_KIND_NONE) return false;
     fut_head_clear(&t->head);
+    fut_coding_deinit(&t->coding);
     t->easy = easy;
     t->phase = FUT_PHASE_CONNECT;
     t->sorted = t->discards = t->denied = false;
@@ -91,7 +90,7 @@ fut_time fut_transfer_due(const struct fut_transfer *t) {
     return t->total_deadline < due ? t->total_deadline : due;
 }
 
-static void server_name(const struct fut_transfer *t, char *out, size_t size) {
+void fut_transfer_server(const struct fut_transfer *t, char *out, size_t size) {
     struct fut_url url;
     const char *reason;
     const char *text = t->hop.url;
@@ -107,8 +106,8 @@ bool fut_transfer_expire(struct fut_transfer *t, fut_time now) {
     static const char *const doing[] = {"connecting to", "waiting for the first byte from",
                                         "receiving from", "on the way to"};
     if (now < fut_transfer_due(t)) return false;
-    char server[SHOWN_SERVER];
-    server_name(t, server, sizeof server);
+    char server[FUT_SHOWN_SERVER];
+    fut_transfer_server(t, server, sizeof server);
     const char *what = now >= t->total_deadline        ? "timed out after"
                        : t->phase == FUT_PHASE_CONNECT ? "not connected after"
                                                        : "no byte for";
@@ -141,8 +140,8 @@ static void take_times(struct fut_transfer *t) {
 
 /* What libcurl is told by a callback that gave up is not what the user shall read. */
 static void fail(struct fut_transfer *t, CURLcode code) {
-    char server[SHOWN_SERVER];
-    server_name(t, server, sizeof server);
+    char server[FUT_SHOWN_SERVER];
+    fut_transfer_server(t, server, sizeof server);
     /* What libcurl 7.88 says of a header line over 100 KB. */
     bool is_long_line = code == CURLE_OUT_OF_MEMORY && t->phase != FUT_PHASE_CONNECT;
     if (is_long_line && !t->head.complete)
@@ -157,9 +156,9 @@ static void fail(struct fut_transfer *t, CURLcode code) {
 
 /* A connection that is closed in the middle of the head is a good end to libcurl. */
 static void fail_head(struct fut_transfer *t) {
-    char server[SHOWN_SERVER];
+    char server[FUT_SHOWN_SERVER];
     if (t->failure.kind != FUT_KIND_NONE) return;
-    server_name(t, server, sizeof server);
+    fut_transfer_server(t, server, sizeof server);
     fut_failure_set(&t->failure, FUT_KIND_PROTOCOL, "header cut short by %s", server);
     t->failure.retryable = true;
 }
@@ -175,6 +174,8 @@ static bool must_follow(struct fut_transfer *t, const char *location) {
 }
 
 static void complete(struct fut_transfer *t) {
+    fut_callbacks_fail_coding(t, fut_coding_finish(&t->coding));
+    if (t->failure.kind != FUT_KIND_NONE) return;
     t->in_file = t->sink.part_path != NULL;
     fut_callbacks_fail_sink(t, fut_sink_finish(&t->sink, t->request->output));
 }
@@ -214,6 +215,7 @@ void fut_transfer_abandon(struct fut_transfer *t) {
 static void clear_results(struct fut_transfer *t) {
     fut_hop_deinit(&t->hop);
     fut_head_deinit(&t->head);
+    fut_coding_deinit(&t->coding);
     fut_sink_clear(&t->sink);
 }
 

@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "fetch/coding.h"
 #include "fetch/failure.h"
 #include "fetch/head.h"
 #include "fetch/hop.h"
@@ -54,6 +55,7 @@ struct fut_transfer {
     long http; /* CURL_HTTP_VERSION_... of the last exchange */
     int redirects;
     struct fut_head head;
+    struct fut_coding coding; /* of the body, on its way to the sink */
     struct fut_sink sink;
     bool in_file; /* the body is in request.output */
     struct fut_transfer_times times;
@@ -74,6 +76,10 @@ struct fut_transfer {
     fut_time connect_deadline;
     char detail[CURL_ERROR_SIZE];
 };
+
+/* fut_transfer_server(t, out, size): "host:port" of this hop, for people. */
+enum { FUT_SHOWN_SERVER = 300 };
+void fut_transfer_server(const struct fut_transfer *t, char *out, size_t size);
 
 /* fut_transfer_begin(t): starts the clocks, opens the output. A failure may be set already. */
 void fut_transfer_begin(struct fut_transfer *t);

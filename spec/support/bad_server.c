@@ -118,6 +118,33 @@ static bool do_gzip_bomb(struct exchange *x) {
     return false;
 }
 
+/* The bytes of the hexadecimal digits, at most `size`: how many. */
+static size_t read_hex(const char *digits, char *bytes, size_t size) {
+    size_t n = 0;
+    for (unsigned byte; n < size && sscanf(digits, "%2x", &byte) == 1; n++, digits += 2)
+        bytes[n] = (char)byte;
+    return n;
+}
+
+/* /coded/WAY/CODING/HEX: a body of those bytes; WAY is the status, or "chunked". */
+static bool do_coded(struct exchange *x) {
+    char way[16], coding[64], bytes[1024], fields[256];
+    int at = 0;
+    if (sscanf(x->target, "/coded/%15[^/]/%63[^/]/%n", way, coding, &at) != 2 || !at)
+        return false;
+    size_t n = read_hex(x->target + at, bytes, sizeof bytes);
+    snprintf(fields, sizeof fields, "Content-Encoding: %s\r\n", coding);
+    if (strcmp(way, "chunked") != 0) return send_answer(x, way, fields, bytes, n);
+    char head[512];
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n",
+             fields);
+    bool ok = send_text(x->fd, head);
+    for (size_t i = 0; i < n && ok; i++)
+        ok = send_text(x->fd, "1\r\n") && send_bytes(x->fd, bytes + i, 1) &&
+             send_text(x->fd, "\r\n");
+    return ok && send_text(x->fd, "0\r\n\r\n");
+}
+
 static bool do_echo(struct exchange *x) {
     return send_echo(x);
 }
@@ -167,6 +194,7 @@ static const struct {
     {"/long-header", do_long_header},
     {"/redirect-body", do_redirect_body},
     {"/gzip-bomb", do_gzip_bomb},
+    {"/coded/", do_coded},
     {"/echo", do_echo},
     {"http://", do_echo}, /* as a proxy is asked */
     {"/to/", do_to},

@@ -10,9 +10,10 @@ local function load_core()
     end
     local how = tostring(core):find("libcurl", 1, true)
         and "libcurl is not there: install it (Debian: apt install libcurl4)"
-        or "its C part is missing: it is built where libcurl's headers are found, so install "
-            .. "them (Debian: apt install libcurl4-openssl-dev; Fedora: dnf install "
-            .. "libcurl-devel; Alpine: apk add curl-dev) and build futures again"
+        or "its C part is missing: it is built where the headers of libcurl and zlib are "
+            .. "found, so install them (Debian: apt install libcurl4-openssl-dev zlib1g-dev; "
+            .. "Fedora: dnf install libcurl-devel zlib-devel; Alpine: apk add curl-dev "
+            .. "zlib-dev) and build futures again"
     error(("futures.fetch cannot be loaded: %s\n%s"):format(how, core), 0)
 end
 

@@ -16,7 +16,7 @@
 ---@field max_body? integer|false decompressed bytes; default: 64 MiB; false only with `output`
 ---@field output? string path: a successful body goes there, when it is complete
 ---@field http_version? "1.1"|"2" default: what both sides can do
----@field compression? boolean default: true
+---@field compression? boolean gzip and deflate; default: true
 ---@field verify? boolean the server's certificate; default: true
 ---@field ca_file? string certificates to trust instead of the system's
 ---@field cert? string certificate of ours, PEM
