@@ -276,58 +276,6 @@ for kind, new in pairs(pools) do
             assert.is_true(class)
         end)
 
-        it("is asked in a wait inside of a callback, too", function()
-            local ex <close> = new(1)
-            local runs <close> = tally.new()
-            local first, got = futures.Future(), nil
-            first:add_done_callback(function()
-                got = ex:with { retries = 1, retry_on = yes }
-                    :submit(tally.fail, runs.token, 1):result(LIMIT)
-            end)
-            first:set_result()
-            futures.poll()
-            assert.equal(2, got)
-        end)
-
-        it("may wait for other tasks, which have a retry_on as well", function()
-            local ex <close> = new(1)
-            local a <close> = tally.new()
-            local b <close> = tally.new()
-            local inner
-            local f = ex:with { retries = 1, retry_on = function()
-                inner = ex:with { retries = 2, retry_on = yes }
-                    :submit(tally.fail, b.token, 2):result(LIMIT)
-                return true
-            end }:submit(tally.fail, a.token, 1)
-            assert.equal(2, f:result(LIMIT))
-            assert.equal(3, inner)
-        end)
-
-        it("cannot wait for what it is asked about", function()
-            local ex <close> = new(1)
-            local runs <close> = tally.new()
-            local f
-            local texts = {}
-            f = ex:with { retries = 1, retry_on = function()
-                local others = { f }
-                for _, wait in ipairs {
-                    function() f:result() end,
-                    function() futures.wait(others) end,
-                    function() for _ in futures.as_completed(others) do end end,
-                    function() ex:shutdown() end,
-                } do
-                    texts[#texts + 1] = tostring(select(2, pcall(wait)))
-                end
-                assert.is_false((f:outcome(0.01)))
-                return true
-            end }:submit(tally.fail, runs.token, 1)
-            assert.equal(2, f:result(LIMIT))
-            assert.equal(4, #texts)
-            for _, text in ipairs(texts) do
-                check.contains("Error: the wait can never end: retry_on waits", text)
-            end
-        end)
-
         it("is not kept with all that it holds when the task is done", function()
             local ex <close> = new(1)
             local kept = setmetatable({}, { __mode = "k" })

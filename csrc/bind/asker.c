@@ -51,13 +51,36 @@ static int question_gc(lua_State *L) {
     return 0;
 }
 
-bool fut_asker_never_ends(const struct fut_home *home, const struct fut_future *f,
-                          const struct fut_executor *ex) {
+static bool is_open(const struct fut_question *q) {
+    return !fut_future_done(&q->task->future); /* it may have been cancelled meanwhile */
+}
+
+bool fut_asker_is_asked(const struct fut_home *home, const struct fut_future *f) {
     for (const struct fut_question *q = home->asking; q; q = q->outer)
-        if (!fut_future_done(&q->task->future) &&
-            (&q->task->future == f || q->task->executor == ex))
-            return true;
+        if (&q->task->future == f && is_open(q)) return true;
     return false;
+}
+
+static bool is_asked_of(const struct fut_home *home, const struct fut_executor *ex) {
+    for (const struct fut_question *q = home->asking; q; q = q->outer)
+        if (q->task->executor == ex && is_open(q)) return true;
+    return false;
+}
+
+bool fut_asker_never_ends(const struct fut_home *home, const struct fut_waiting *what) {
+    if (!home->asking || what->deadline != FUT_NEVER) return false;
+    if (what->executor && is_asked_of(home, what->executor)) return true;
+    bool found = false;
+    struct fut_future *f;
+    for (void *at = NULL; what->each && (f = what->each(what->arg, &at));) {
+        if (fut_asker_is_asked(home, f)) {
+            if (what->all) return true;
+            found = true;
+        } else if (!what->all && !fut_future_done(f)) {
+            return false;
+        }
+    }
+    return found;
 }
 
 enum fut_wait fut_asker_refuse_wait(struct fut_home *home) {

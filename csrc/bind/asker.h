@@ -23,11 +23,12 @@
  * task not be submitted. */
 void fut_asker_add(lua_State *L, int future, int retry_on);
 
-/* fut_asker_never_ends(home, f, ex): a wait for f, or for the end of ex, would never end: the
- * one who waits is asked about f, or about a task of ex. Either may be NULL.
+/* fut_asker_is_asked(home, f): retry_on is asked about f just now, so f is done no sooner than
+ * that returns. fut_asker_never_ends(home, what): this wait has no deadline, and would never
+ * end: the one who waits is asked about what he waits for, or about a task of the executor.
  * fut_asker_refuse_wait(home): FUT_WAIT_NEVER, with the reason in home->why. */
-bool fut_asker_never_ends(const struct fut_home *home, const struct fut_future *f,
-                          const struct fut_executor *ex);
+bool fut_asker_is_asked(const struct fut_home *home, const struct fut_future *f);
+bool fut_asker_never_ends(const struct fut_home *home, const struct fut_waiting *what);
 enum fut_wait fut_asker_refuse_wait(struct fut_home *home);
 
 /* fut_asker_open(L): once per state. */

@@ -85,7 +85,7 @@ bool fut_derive_never_ends(lua_State *L, int index) {
     const struct fut_home *home = fut_home_of(L);
     if (!fut_home_defers(home, L)) return false;
     struct fut_future *f = fut_future_check(L, index);
-    if (fut_asker_never_ends(home, f, NULL)) return true;
+    if (fut_asker_is_asked(home, f)) return true;
     if (!fut_derive_is(L, index)) return false;
     return !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
 }

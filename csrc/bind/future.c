@@ -3,7 +3,6 @@
 
 #include <lauxlib.h>
 
-#include "bind/asker.h"
 #include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/derive.h"
@@ -87,9 +86,6 @@ bool fut_future_wait(lua_State *L, struct fut_future *f, fut_time deadline) {
 }
 
 bool fut_future_wait_stopped(lua_State *L, struct fut_executor *ex, fut_time deadline) {
-    struct fut_home *home = fut_home_of(L);
-    if (deadline == FUT_NEVER && fut_asker_never_ends(home, NULL, ex))
-        fut_home_raise(home, L, fut_asker_refuse_wait(home));
     struct fut_waiting what;
     fut_waiting_on(&what, ex->ops->stopped(ex), deadline);
     what.executor = ex;

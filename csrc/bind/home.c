@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bind/asker.h"
 #include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/error.h"
@@ -306,6 +307,7 @@ enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(v
     bool in_task = ex && ex->ops->wait_begin && !fut_executor_forked(ex);
     home->interrupted = false;
     fut_callback_look(home);
+    if (fut_asker_never_ends(home, what) && !ready(arg)) return fut_asker_refuse_wait(home);
     for (;;) {
         bool interrupted = false;
         bool is_ready = ready(arg); /* first: the callbacks of what is ready are due now */
