@@ -106,6 +106,7 @@ static void run(struct child *c, const struct fut_frame_head *head, const unsign
     fut_time begun = fut_now();
     fut_process_set_begun(slot, head->seq, begun);
     if (!fut_claim_take(slot, head->seq, FUT_CLAIM_STARTED)) return; /* withdrawn meanwhile */
+    if (fut_start_wanted(slot)) fut_process_pipe_ring(&c->pipe);
     struct fut_payload call = {0};
     struct fut_outcome o = {0};
     enum fut_err err = make_call(c, head, body, &call);

@@ -135,15 +135,39 @@ static void say_bye_when_due(struct fut_process_pool *p, struct fut_process_link
     if (lives && (used_up || over) && link->load == 0 && !link->writing) fut_link_bye(link);
 }
 
-/* The first task at a worker runs, or will in a moment. */
-static size_t waiting(const struct fut_process_pool *p) {
-    size_t n = p->queue.length + p->window;
-    for (int i = 0; i < p->nlinks; i++) n -= p->links[i].load > 0;
+size_t fut_process_running(const struct fut_process_pool *p) {
+    size_t n = 0;
+    for (int i = 0; i < p->nlinks; i++) {
+        const struct fut_process_link *link = &p->links[i];
+        n += link->load > 0 && fut_claim_started(link->slot, link->first);
+    }
     return n;
+}
+
+static size_t waiting(const struct fut_process_pool *p) {
+    return p->queue.length + p->window - fut_process_running(p);
 }
 
 bool fut_process_has_room(const struct fut_process_pool *p, size_t n) {
     return p->bound.max == 0 || fut_bound_has_room(&p->bound, waiting(p), n);
+}
+
+bool fut_process_starts_soon(const struct fut_process_pool *p) {
+    for (int i = 0; i < p->nlinks; i++) {
+        const struct fut_process_link *link = &p->links[i];
+        bool lives = link->state == FUT_LINK_READY || link->state == FUT_LINK_STARTING;
+        if (lives && link->load > 0 && !fut_claim_started(link->slot, link->first)) return true;
+    }
+    return false;
+}
+
+void fut_process_tell_room(struct fut_process_pool *p) {
+    for (int i = 0; i < p->nlinks; i++) {
+        struct fut_process_link *link = &p->links[i];
+        if (link->load > 0 && !fut_claim_started(link->slot, link->first))
+            fut_start_want(link->slot);
+    }
+    fut_bound_tell(&p->bound, waiting(p)); /* after that: one may have started just before */
 }
 
 void fut_process_dispatch(struct fut_process_pool *p) {
@@ -165,5 +189,5 @@ void fut_process_dispatch(struct fut_process_pool *p) {
         if (link->out.len > 0 || link->writing) fut_link_pump(link);
     }
     ask_zygote(p);
-    if (p->bound.room) fut_bound_tell(&p->bound, waiting(p));
+    if (p->bound.room) fut_process_tell_room(p);
 }

@@ -35,7 +35,7 @@ struct fut_process_pool {
     struct fut_executor executor; /* first: a pool is an executor */
     struct fut_lock lock;         /* guards all that follows */
     struct fut_queue queue;
-    struct fut_bound bound;         /* of what waits, in the queue and at busy workers */
+    struct fut_bound bound;         /* of what waits, in the queue and at workers */
     struct fut_process_link *links; /* max_workers of them; those from nlinks on: never used */
     int nlinks;
     int nworkers;  /* links that are not free */
@@ -68,9 +68,15 @@ struct fut_process_pool {
  * workers, from busy workers to idle ones, and bytes to their rings. */
 void fut_process_dispatch(struct fut_process_pool *p);
 
-/* fut_process_has_room(p, n): for n tasks more, whether they would wait in the queue or at a
- * busy worker. */
+/* fut_process_running(p): the tasks that their workers have started, as far as is known here.
+ * fut_process_has_room(p, n): for n tasks more, whether they would wait in the queue or at a
+ * worker that has not started them. fut_process_starts_soon(p): a worker has nothing to do
+ * but to start the next one, so a queue that is full is not so for long. fut_process_tell_room(
+ * p): somebody waits for room: he is told now, or when that has happened. */
+size_t fut_process_running(const struct fut_process_pool *p);
 bool fut_process_has_room(const struct fut_process_pool *p, size_t n);
+bool fut_process_starts_soon(const struct fut_process_pool *p);
+void fut_process_tell_room(struct fut_process_pool *p);
 
 /* fut_process_take_back(p, link, seq): the task of that number, if the worker has not started
  * it; the caller gets its count. */

@@ -45,8 +45,11 @@ static enum fut_err pool_room(struct fut_executor *ex, bool patient, struct fut_
     enum fut_err err = FUT_OK;
     *out = NULL;
     fut_lock(&p->lock);
-    if (!p->closed && !fut_process_has_room(p, 1))
-        err = p->bound.refuses && !patient ? FUT_EFULL : fut_bound_wait(&p->bound, out);
+    if (!p->closed && !fut_process_has_room(p, 1)) {
+        bool refuses = p->bound.refuses && !patient && !fut_process_starts_soon(p);
+        err = refuses ? FUT_EFULL : fut_bound_wait(&p->bound, out);
+        if (err == FUT_OK) fut_process_tell_room(p);
+    }
     fut_unlock(&p->lock);
     return err;
 }
@@ -170,10 +173,7 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
     fut_lock(&p->lock);
     *out = p->counts;
     out->workers = (size_t)p->nworkers;
-    for (int i = 0; i < p->nlinks; i++) {
-        struct fut_process_link *link = &p->links[i];
-        out->running += link->load > 0 && fut_claim_started(link->slot, link->first);
-    }
+    out->running = fut_process_running(p);
     out->idle = out->workers - out->running;
     out->pending = p->queue.length + p->window - out->running + p->reruns.length;
     out->retried = p->reruns.count;

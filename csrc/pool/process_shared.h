@@ -55,6 +55,7 @@ struct fut_process_slot {
     _Alignas(64) atomic_uint_fast64_t claims[FUT_WINDOW]; /* number * 4 + enum fut_claim */
     atomic_int_fast64_t begun[FUT_WINDOW];                /* when the worker took it */
     atomic_uint asked[FUT_WINDOW]; /* bits of FUT_ASKED: the task is to end; core/worker.h */
+    atomic_bool tells_start;       /* the pool wants to be rung when the next task is taken */
     _Alignas(64) unsigned char rings[];
 };
 
@@ -99,6 +100,17 @@ bool fut_full_take(struct fut_process_slot *slot, enum fut_ring_of which);
 void fut_claim_offer(struct fut_process_slot *slot, uint64_t seq);
 bool fut_claim_take(struct fut_process_slot *slot, uint64_t seq, enum fut_claim as);
 bool fut_claim_started(struct fut_process_slot *slot, uint64_t seq);
+
+/* fut_start_want(slot): the worker is to ring when it takes the next task; the caller looks
+ * once more after that. fut_start_wanted(slot): for the worker, after it has taken one: must it
+ * ring? seq_cst on both sides, as are the claims: either the pool's second look sees that the
+ * task was taken, or the worker sees the flag. */
+static inline void fut_start_want(struct fut_process_slot *slot) {
+    atomic_store(&slot->tells_start, true);
+}
+static inline bool fut_start_wanted(struct fut_process_slot *slot) {
+    return atomic_load(&slot->tells_start) && atomic_exchange(&slot->tells_start, false);
+}
 
 /* fut_process_set_begun(slot, seq, now): for the worker, before it takes the task.
  * fut_process_begun(slot, seq): of one that was taken. fut_process_ask(slot, seq, how): asks it
