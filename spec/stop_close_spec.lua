@@ -311,27 +311,3 @@ describe("A task that does not end", function()
         assert.equal(1, ex:submit(math.abs, -1):result(LIMIT))
     end)
 end)
-
-describe("FUTURES_SIGNAL", function()
-    local CODE = [[
-        local futures = require "futures"
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        local f = ex:with { task_timeout = 0.05 }:submit(function() while true do end end)
-        print(f:exception(20).name)
-    ]]
-
-    it("chooses the signal", function()
-        for _, number in ipairs { 10, 12, 40 } do
-            assert.equal("TimeoutError\n",
-                script.output(CODE, { before = "FUTURES_SIGNAL=" .. number }))
-        end
-    end)
-
-    it("must be the number of one that can be caught", function()
-        for _, wrong in ipairs { "USR1", "0", "9", "19", "1000", "12x", "-1" } do
-            local result = script.run(CODE, { before = "FUTURES_SIGNAL=" .. wrong })
-            assert.equal(1, result.code)
-            check.contains("FUTURES_SIGNAL: the number of a signal", result.err)
-        end
-    end)
-end)

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -81,6 +82,48 @@ static int posix_on_sigchld(lua_State *L) {
     return check(L, sigaction(SIGCHLD, &action, NULL), "sigaction");
 }
 
+static atomic_int handled, as_told; /* calls of the two below */
+
+static void handle_plain(int signal) {
+    (void)signal;
+    handled++;
+}
+
+/* Who sent it, and where it struck, must be there. */
+static void handle_siginfo(int signal, siginfo_t *info, void *context) {
+    handled++;
+    as_told += info && context && info->si_signo == signal && info->si_pid == getpid();
+}
+
+/* handle(signal, how): "plain" or "siginfo" handlers, which count, "ignore" or "default".
+ * handled() -> how often one of ours was called, and how often it was told all that it should
+ * be */
+static int posix_handle(lua_State *L) {
+    static const char *const names[] = {"plain", "siginfo", "ignore", "default", NULL};
+    struct sigaction action = {0};
+    switch (luaL_checkoption(L, 2, NULL, names)) {
+    case 0:
+        action.sa_handler = handle_plain;
+        break;
+    case 1:
+        action.sa_sigaction = handle_siginfo;
+        action.sa_flags = SA_SIGINFO;
+        break;
+    case 2:
+        action.sa_handler = SIG_IGN;
+        break;
+    default:
+        action.sa_handler = SIG_DFL;
+    }
+    return check(L, sigaction((int)luaL_checkinteger(L, 1), &action, NULL), "sigaction");
+}
+
+static int posix_handled(lua_State *L) {
+    lua_pushinteger(L, handled);
+    lua_pushinteger(L, as_told);
+    return 2;
+}
+
 /* limit(what, n): the soft limit of "files" (open descriptors) or "memory" (bytes of address
  * space); gives the one before, -1 for none */
 static int posix_limit(lua_State *L) {
@@ -105,6 +148,8 @@ static const luaL_Reg functions[] = {
     {"waitpid", posix_waitpid},
     {"new_group", posix_new_group},
     {"on_sigchld", posix_on_sigchld},
+    {"handle", posix_handle},
+    {"handled", posix_handled},
     {"limit", posix_limit},
     {NULL, NULL},
 };
