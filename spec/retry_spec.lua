@@ -200,3 +200,81 @@ describe("retries = n", function()
         assert.equal(2, ex:stats().retried)
     end)
 end)
+
+-- In a task: a pool of its own loses its worker, in the first two runs.
+local function lose_inner(die, path)
+    local inner <close> = require "futures".ProcessPoolExecutor(1)
+    return inner:submit(die, path, 2):result(20)
+end
+
+for kind, new in pairs(pools) do
+    describe("A worker that a task has lost, in a pool of its own (" .. kind .. ")", function()
+        local it_unless_hard = scale.tsan and kind == "process" and pending or it
+
+        it_unless_hard("is a WorkerLostError like others: the task runs again", function()
+            local ex <close> = new(1)
+            for _, retries in ipairs { 1, 2, 5 } do
+                local runs <close> = tally.new()
+                local asked = 0
+                local f = ex:with {
+                    retries = retries, retry_on = function() asked = asked + 1 end,
+                }:submit(lose_inner, tally.die, runs.token)
+                if retries < 2 then
+                    assert.equal(2, lost(f).exitcode)
+                else
+                    assert.equal(3, f:result(LIMIT))
+                end
+                assert.equal(math.min(retries, 2) + 1, f:attempts())
+                assert.equal(0, asked)
+            end
+            local stats = ex:stats()
+            assert.equal(0, stats.lost) -- none of its own
+            assert.equal(1, stats.failed)
+        end)
+
+        it_unless_hard("counts in a chunk, too", function()
+            local ex <close> = new(1)
+            local runs <close> = tally.new()
+            local inside, die = lose_inner, tally.die
+            local map = ex:with { retries = 2, chunksize = 3 }:map(function(i)
+                return i == 2 and inside(die, runs.token) or 10 * i
+            end, { 1, 2, 3 })
+            assert.same({ 10, 3, 30, n = 3 }, map:totable())
+            assert.equal(2, ex:stats().retried)
+        end)
+
+        it_unless_hard("that it has caught is its own affair", function()
+            local ex <close> = new(1)
+            local runs <close> = tally.new()
+            local inside = lose_inner
+            local f = ex:with { retries = 2 }:submit(function(...)
+                local ok, err = pcall(inside, ...)
+                return ok, err.name
+            end, tally.die, runs.token)
+            assert.same({ false, "WorkerLostError" }, { f:result(LIMIT) })
+            assert.equal(1, f:attempts())
+        end)
+    end)
+end
+
+describe("A lost worker's error", function()
+    it("passed on by hand, or one that looks like it, is told apart by its class", function()
+        local processes <close> = futures.ProcessPoolExecutor(1)
+        local err = lost(processes:submit(os.exit, 3))
+        for kind, new in pairs(pools) do
+            local ex <close> = new(1)
+            local view = ex:with { retries = 2 }
+            local f = view:submit(error, err)
+            assert.equal(3, lost(f).exitcode)
+            assert.equal(3, f:attempts(), kind)
+            for _, other in ipairs {
+                { name = "WorkerLostError" }, setmetatable({ name = "WorkerLostError" }, {}),
+                "WorkerLostError: worker process 1 ended with exit code 3", false,
+            } do
+                f = view:submit(error, other)
+                assert.is_false((f:outcome(LIMIT)))
+                assert.equal(1, f:attempts(), kind)
+            end
+        end
+    end)
+end)

@@ -7,6 +7,7 @@ require "spec.support.watchdog"
 local check = require "spec.support.check"
 local scale = require "spec.support.scale"
 local script = require "spec.support.script"
+local tally = require "spec.support.tally"
 
 local LIMIT = scale.LIMIT
 
@@ -275,12 +276,18 @@ describe("A task that does not end", function()
 
     it("for longer than patience lasts comes back and works on", function()
         local ex <close> = futures.ThreadPoolExecutor(1)
-        local f = ex:with { task_timeout = 0.05 }:submit(function()
+        local asked = 0
+        local f = ex:with { task_timeout = 0.05, retries = 5, retry_on = function()
+            asked = asked + 1
+            return true
+        end }:submit(function()
             local there = require "futures"
             local _ <close> = setmetatable({}, { __close = function() there.sleep(2) end })
             while true do end
         end)
         assert.is_true(futures.iserror(f:exception(LIMIT), futures.TimeoutError))
+        assert.equal(1, f:attempts()) -- it has not left yet, so it cannot run again
+        assert.equal(0, asked)
         assert.equal(0, ex:stats().workers)
         check.eventually("back", function() return ex:stats().workers == 1 end)
         assert.equal(1, ex:stats().idle)
@@ -300,6 +307,20 @@ describe("A task that does not end", function()
         end
         assert.equal(0, ex:stats().lost)
         assert.equal(1, ex:stats().failed)
+    end)
+
+    it("costs a process its worker, and may run again", function()
+        local ex <close> = futures.ProcessPoolExecutor(1)
+        local runs <close> = tally.new()
+        local count = tally.count
+        local f = ex:with { task_timeout = 0.05, retries = 1, retry_on = function(err)
+            return futures.iserror(err, futures.TimeoutError)
+        end }:submit(function(subject, pattern)
+            return count(runs.token) == 1 and subject:find(pattern) or "again"
+        end, SUBJECT, PATTERN)
+        assert.equal("again", f:result(LIMIT))
+        assert.equal(2, f:attempts())
+        assert.equal(0, ex:stats().lost)
     end)
 
     it("because its process is stopped ends when that is killed", function()

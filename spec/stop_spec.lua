@@ -6,6 +6,7 @@ require "spec.support.watchdog"
 local check = require "spec.support.check"
 local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
+local tally = require "spec.support.tally"
 
 local LIMIT = scale.LIMIT
 
@@ -241,15 +242,19 @@ describe("task_timeout", function()
     end)
 
     it("of 0 and below does not run the task", function()
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        local ran = futures.Future()
-        local function open(g) g:set_result() end
-        for _, limit in ipairs { 0, -1, -math.huge } do
-            local f = ex:with { task_timeout = limit }:submit(open, ran)
-            assert.is_true(futures.iserror(f:exception(LIMIT), futures.TimeoutError))
+        for _, new in pairs(pools) do
+            local ex <close> = new(1)
+            local runs <close> = tally.new()
+            for _, limit in ipairs { 0, -1, -math.huge } do
+                local f = ex:with {
+                    task_timeout = limit, retries = 1, retry_on = function() return true end,
+                }:submit(tally.count, runs.token)
+                assert.is_true(futures.iserror(f:exception(LIMIT), futures.TimeoutError))
+                assert.equal(0, f:attempts())
+            end
+            assert.equal(0, runs:runs())
+            assert.equal(3, ex:stats().failed)
         end
-        assert.is_false(ran:done())
-        assert.equal(3, ex:stats().failed)
     end)
 
     it("of a very small time ends the task", function()

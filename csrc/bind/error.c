@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sys/wait.h>
 
+#include "vm/run.h"
 #include "vm/stop.h"
 
 /* The registry key of the module futures.errors. */
@@ -50,12 +51,27 @@ static void push_stopped(lua_State *L, bool timeout) {
     if (classes) push_object(L, timeout ? "TimeoutError" : "CancelledError");
 }
 
+/* Also in a state where this module is not loaded: there is no such error there. */
+static bool is_lost(lua_State *L, int index) {
+    int top = lua_gettop(L);
+    bool is = lua_istable(L, index) && lua_getmetatable(L, index) &&
+              lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key) == LUA_TTABLE;
+    if (is) {
+        lua_pushliteral(L, "WorkerLostError");
+        lua_rawget(L, -2);
+        is = lua_rawequal(L, -1, top + 1);
+    }
+    lua_settop(L, top);
+    return is;
+}
+
 void fut_error_open(lua_State *L) {
     lua_getglobal(L, "require");
     lua_pushliteral(L, "futures.errors");
     lua_call(L, 1, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &errors_key);
     fut_stop_set_reason(push_stopped);
+    fut_run_set_lost(is_lost);
 }
 
 static const char *broken_class(bool process) {

@@ -21,7 +21,8 @@ enum fut_outcome_kind {
 struct fut_outcome {
     unsigned char kind; /* enum fut_outcome_kind */
     bool failed;      /* LOCAL: an error, not values; VALUES of a chunk: also errors of items */
-    enum fut_err err; /* FAILURE only */
+    enum fut_err err; /* of a FAILURE; FUT_ELOST also where the error value says that a worker
+                       * was lost, of a pool that the task has used */
     int pid, status;  /* FAILURE with FUT_ELOST: the worker, and what waitpid said of it */
     char *text;       /* from fut_alloc, or NULL */
     struct fut_payload payload;

@@ -86,7 +86,7 @@ static bool ask(struct fut_reruns *r, struct fut_task *t, struct fut_outcome *ou
 
 bool fut_reruns_take(struct fut_reruns *r, struct fut_task *t, struct fut_outcome *outcome) {
     if (!fut_rerun_may(t) || !fut_outcome_has_error(outcome)) return false;
-    bool lost = outcome->kind == FUT_OUTCOME_FAILURE && outcome->err == FUT_ELOST;
+    bool lost = outcome->err == FUT_ELOST;
     if (!lost && !(t->options->rerun.asks && ask(r, t, outcome))) return false;
     if (lost) rest(r, t);
     r->length++;

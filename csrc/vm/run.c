@@ -43,6 +43,20 @@ static int on_error(lua_State *L) {
     return 1;
 }
 
+typedef bool is_function(lua_State *L, int index);
+
+static _Atomic(is_function *) is_lost;
+
+void fut_run_set_lost(bool (*is)(lua_State *L, int index)) {
+    atomic_store_explicit(&is_lost, is, memory_order_relaxed);
+}
+
+/* The task has failed with the value at index. */
+static void note_error(lua_State *L, struct run *r, int index) {
+    is_function *is = atomic_load_explicit(&is_lost, memory_order_relaxed);
+    if (is && is(L, index)) r->out->err = FUT_ELOST;
+}
+
 static int call_tostring(lua_State *L) {
     luaL_tolstring(L, 1, NULL);
     return 1;
@@ -92,6 +106,7 @@ static int run_one(lua_State *L, struct run *r, struct fut_decoder *d, bool quie
 static void encode_item(lua_State *L, struct run *r, struct fut_encoder *e, int base, bool ok) {
     enum fut_item mark = ok ? FUT_ITEM_VALUES : FUT_ITEM_ERROR;
     enum fut_role role = ok ? FUT_ROLE_RESULT : FUT_ROLE_ERROR;
+    if (!ok) note_error(L, r, base + 1);
     enum fut_err err = fut_encoder_sequence(e, L, base + 1, lua_gettop(L) - base, role);
     if (err == FUT_ETRANSFER) {
         lua_settop(L, base);
@@ -162,6 +177,7 @@ static int encode_error(lua_State *L) {
         fut_encode(L, r->route, 1, 1, FUT_ROLE_ERROR, &r->out->payload, &message);
     if (err == FUT_OK) {
         r->out->kind = FUT_OUTCOME_ERROR;
+        note_error(L, r, 1);
         return 0;
     }
     bool worth_reading =

@@ -6,6 +6,7 @@
 
 #include <lua.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "core/outcome.h"
 #include "core/payload.h"
@@ -15,6 +16,10 @@
  * no memory; the run was asked to end). Never raises. Leaves the stack of L as it was. */
 void fut_run(lua_State *L, const struct fut_payload *call, bool process,
              const atomic_uint *asked, struct fut_outcome *out);
+
+/* fut_run_set_lost(is): how an error value is known that says a worker was lost: is(L, index),
+ * which raises memory errors only. The same for all states of a process. */
+void fut_run_set_lost(bool (*is)(lua_State *L, int index));
 
 /* fut_error_text(L, index): pushes a string that shows the error value at index, whatever it
  * is; a failing __tostring is no obstacle. May raise memory errors only. */
