@@ -397,6 +397,24 @@ describe("The limit max_body", function()
         assert.equal(0, #http:head(good.url .. "/bytes/1000"):result(LIMIT))
     end)
 
+    it("holds for lengths that no computer could count", function()
+        for _, path in ipairs { "/length-63", "/length-64", "/length-no-body" } do
+            local err = failed("too_large", fetch.submit(bad.url .. path))
+            assert.matches("body over 67108864 bytes", err.message)
+            failed("too_large", fetch.submit(bad.url .. path, { max_body = math.maxinteger }))
+            local output = os.tmpname()
+            err = failed("protocol",
+                fetch.submit(bad.url .. path, { output = output, max_body = false }))
+            assert.matches("Content%-Length beyond 64 bits", err.message)
+            os.remove(output)
+        end
+        for _, path in ipairs { "/length-chunked", "/length-redirect", "/length-zeros" } do
+            assert.equal("ok", fetch.submit(bad.url .. path):result(LIMIT).body)
+        end
+        local f = fetch.submit(bad.url .. "/length-63", { method = "HEAD" })
+        assert.equal("9223372036854775808", f:result(LIMIT).headers["content-length"])
+    end)
+
     it("is not none, unless the body goes to a file", function()
         check.misuse(1, "Session", function()
             fetch.Session { max_body = false }

@@ -30,6 +30,36 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
     return 0;
 }
 
+static void fail_size(struct fut_transfer *t) {
+    fut_failure_set(&t->failure, FUT_KIND_TOO_LARGE, "body over %llu bytes",
+                    (unsigned long long)t->sink.limit);
+}
+
+/* libcurl takes such a length for none at all. */
+static bool is_beyond_64_bits(const char *length) {
+    static const char most[] = "9223372036854775807";
+    length += strspn(length, "0");
+    size_t digits = strspn(length, "0123456789"), limit = sizeof most - 1;
+    if (length[digits] != '\0') return false; /* no number: libcurl says so */
+    return digits > limit || (digits == limit && strcmp(length, most) > 0);
+}
+
+static void check_length(struct fut_transfer *t) {
+    bool has_body = strcmp(t->hop.method, "HEAD") != 0 && t->status != 204 && t->status != 304;
+    const char *length = has_body && !fut_head_find(&t->head, "Transfer-Encoding")
+                             ? fut_head_find(&t->head, "Content-Length")
+                             : NULL;
+    if (!length || !is_beyond_64_bits(length)) return;
+    if (t->sink.limit < UINT64_MAX) {
+        fail_size(t);
+        return;
+    }
+    char server[FUT_SHOWN_SERVER];
+    fut_transfer_server(t, server, sizeof server);
+    fut_failure_set(&t->failure, FUT_KIND_PROTOCOL,
+                    "no valid HTTP response from %s: Content-Length beyond 64 bits", server);
+}
+
 void fut_callbacks_sort_body(struct fut_transfer *t) {
     if (t->sorted) return;
     t->sorted = true;
@@ -44,6 +74,7 @@ void fut_callbacks_sort_body(struct fut_transfer *t) {
         uint64_t limit = t->request->max_body; /* "none" was said of a file, not of memory */
         fut_sink_open_memory(&t->sink, limit == UINT64_MAX ? FUT_REQUEST_MAX_BODY : limit);
     }
+    if (!is_redirect) check_length(t);
 }
 
 /* The length of the body, where the bytes that are announced are those that we count; or -1. */
@@ -56,11 +87,6 @@ static curl_off_t announced_length(struct fut_transfer *t) {
 static void tell_progress(const struct fut_transfer *t) {
     if (t->progress)
         atomic_store_explicit(&t->progress->received, t->sink.received, memory_order_relaxed);
-}
-
-static void fail_size(struct fut_transfer *t) {
-    fut_failure_set(&t->failure, FUT_KIND_TOO_LARGE, "body over %llu bytes",
-                    (unsigned long long)t->sink.limit);
 }
 
 void fut_callbacks_fail_sink(struct fut_transfer *t, enum fut_sink_result result) {
@@ -149,7 +175,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
         t->discarded += n;
         return t->discarded > DISCARD_LIMIT ? 0 : n;
     }
-    if (is_first && !look_ahead(t)) return 0;
+    if (t->failure.kind != FUT_KIND_NONE || (is_first && !look_ahead(t))) return 0;
     enum fut_coding_result result = fut_coding_write(&t->coding, bytes, n, take_body, t);
     fut_callbacks_fail_coding(t, result);
     if (result != FUT_CODING_OK) return 0;

@@ -23,7 +23,8 @@ void fut_callbacks_fail_sink(struct fut_transfer *t, enum fut_sink_result result
 void fut_callbacks_fail_coding(struct fut_transfer *t, enum fut_coding_result result);
 
 /* fut_callbacks_sort_body(t): once the head is there, decides where the body goes: a redirect's
- * nowhere, a success to the output, anything else into memory. */
+ * nowhere, a success to the output, anything else into memory. t has failed when its length
+ * makes no sense. */
 void fut_callbacks_sort_body(struct fut_transfer *t);
 
 #endif

@@ -230,6 +230,14 @@ static const struct {
     {"/no-location", "HTTP/1.1 302 Found\r\nContent-Length: 7\r\n\r\nnowhere"},
     {"/interim", "HTTP/1.1 103 Early Hints\r\nX-Interim: 1\r\n\r\n" OK
                  "Content-Length: 2\r\nX-Final: 1\r\n\r\nok"},
+    {"/length-63", OK "Content-Length: 9223372036854775808\r\n\r\nok"},
+    {"/length-64", OK "Content-Length: 18446744073709551617\r\n\r\no"}, /* 1, if it wraps */
+    {"/length-no-body", OK "Content-Length: 99999999999999999999\r\n\r\n"},
+    {"/length-chunked", OK "Content-Length: 99999999999999999999\r\nTransfer-Encoding: "
+                        "chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"},
+    {"/length-redirect", "HTTP/1.1 302 Found\r\nLocation: /ok\r\n"
+                         "Content-Length: 99999999999999999999\r\n\r\nmoved"},
+    {"/length-zeros", OK "Content-Length: 000000000000000000000000000002\r\n\r\nok"},
     {"/trailer", OK "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Trailer: 1\r\n\r\n"},
     {"/marked-json", OK "Content-Length: 6\r\n\r\n\xEF\xBB\xBF[7]"},
     {"/method-named", OK "Content-Length: 0\r\nget_all: x\r\n\r\n"},
