@@ -193,7 +193,7 @@ describe("Retries", function()
     it("do not wait for Retry-After when told so, or when it makes no sense", function()
         local from = futures.monotonic()
         fetch(sequence "503:1000,200", { retries = retries { respect_retry_after = false } })
-        for _, text in ipairs { "-5", "soon", "@-100", "" } do
+        for _, text in ipairs { "-5", "soon", "@-100", "", "0x10", "16.5" } do
             seen:forget()
             local r = fetch(sequence("503:" .. text .. ",200"), { retries = fast })
             assert.equal(200, r.status)

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static bool in_range(long status) {
@@ -19,12 +20,10 @@ bool fut_retry_has_status(const struct fut_retry_policy *p, long status) {
     return in_range(status) && p->statuses[i / 64] >> i % 64 & 1;
 }
 
-/* A number of seconds or a date; -1 when it is neither. */
+/* Decimal digits, or a date (RFC 9110); -1 when it is neither. */
 static double seconds_of(const char *header) {
-    char *end;
-    double seconds = strtod(header, &end);
-    while (*end == ' ') end++;
-    if (end != header && *end == '\0') return seconds >= 0 ? seconds : -1;
+    size_t digits = strspn(header, "0123456789");
+    if (digits > 0 && header[digits] == '\0') return strtod(header, NULL);
     time_t date = curl_getdate(header, NULL);
     if (date == (time_t)-1) return -1;
     double left = difftime(date, time(NULL));
