@@ -4,6 +4,7 @@
 local errors = require "futures.errors"
 local fetch = require "futures.fetch"
 local bad_server = require "spec.support.bad_server"
+local check = require "spec.support.check"
 local demo = require "spec.support.demo"
 local nginx = require "spec.support.nginx"
 local fetch_check = require "spec.support.fetch_check"
@@ -88,6 +89,21 @@ describe("A response", function()
         assert.is_false(ok)
         assert.equal("protocol", err.kind)
         assert.matches("not JSON.*character 1.*/bytes/10", tostring(err))
+    end)
+
+    it("has methods that say what they are called on", function()
+        local r = fetch(good.url .. "/json")
+        for _, name in ipairs { "json", "raise_for_status" } do
+            for _, value in ipairs { 5, "text", {}, false, io.stdout } do
+                local err = check.misuse(1, name, function()
+                    return (r[name](value))
+                end)
+                assert.matches("Response expected, got ", err)
+            end
+            check.misuse(1, name, function()
+                return (r[name]())
+            end)
+        end
     end)
 
     it("has headers of any case, in order, repeated ones too", function()

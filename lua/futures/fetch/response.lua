@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- What came back.
 
+local check = require "futures.check"
 local core = require "futures.fetch.core"
 local errors = require "futures.errors"
 local FetchError = require("futures.fetch.errors").FetchError
@@ -35,6 +36,14 @@ for _, status in ipairs { 408, 429, 500, 502, 503, 504 } do
     RETRYABLE[status] = true
 end
 
+-- In `response.json(x)`: nothing but a response has these methods.
+local function check_response(self, name)
+    if debug.getmetatable(self) ~= Response then
+        local text = "bad argument #1 to '%s' (Response expected, got %s)"
+        error(text:format(name, check.shown(self)), 3)
+    end
+end
+
 local function fail(self, kind, text)
     local request = self.request
     local message = ("%s (%s %s)"):format(text, request.method, self.url)
@@ -51,6 +60,7 @@ end
 --- Raises a FetchError of kind `status` for 4xx and 5xx; else returns the response.
 ---@return futures.Response
 function methods:raise_for_status()
+    check_response(self, "raise_for_status")
     if self.status >= 400 then
         local text = self.reason == "" and "status %d" or "%d %s"
         error(fail(self, "status", text:format(self.status, self.reason)), 2)
@@ -63,6 +73,7 @@ local BYTE_ORDER_MARK = "\xEF\xBB\xBF" -- not of JSON, but some servers send it
 --- The body as a Lua value. Needs lua-cjson. Raises a FetchError of kind `protocol` when it is
 --- not JSON.
 function methods:json()
+    check_response(self, "json")
     local found, cjson = pcall(require, "cjson.safe")
     if not found then
         error("json() needs lua-cjson: install it with 'luarocks install lua-cjson'", 2)

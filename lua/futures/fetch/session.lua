@@ -266,7 +266,8 @@ end
 
 function methods.shutdown(self, opts)
     local target = parts(self, "shutdown")
-    opts = check.options(opts or no_options, check.shutdown_options, 1, "shutdown")
+    if opts == nil then opts = no_options end
+    opts = check.options(opts, check.shutdown_options, 1, "shutdown")
     return shut(target, opts.cancel_futures and "queued" or "keep", opts.wait ~= false,
         opts.timeout)
 end
