@@ -121,9 +121,19 @@ describe("A connection", function()
             assert.equal("2 HTTP/2.0", versions("2"))
         end
         assert.equal("", fetch(web.tls .. "/protocol", { ca_file = web.ca_file }).reason)
-        assert.equal("1.1", fetch(web.url .. "/protocol", { http_version = "2" }).http_version)
+    end)
+
+    it("does not take HTTP/1.1 for the HTTP/2 that was asked for", function()
         local opts = { ca_file = web.ca_file, http_version = "2" }
+        local err = fails("protocol", web.old_tls .. "/protocol", opts)
+        assert.matches("HTTP/1.1 is all that 127%.0%.0%.1:%d+ speaks", err.message)
+        assert.is_false(err.retryable)
+        err = fails("scheme", web.url .. "/protocol", opts)
+        assert.matches("^bad argument #1 to 'fetch' %(option 'http_version'.*https only",
+            err.message)
+        opts.http_version = nil
         assert.equal("1.1", fetch(web.old_tls .. "/protocol", opts).http_version)
+        assert.equal("1.1", fetch(web.url .. "/protocol", opts).http_version)
     end)
 
     it("knows the user", function()

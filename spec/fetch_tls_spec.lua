@@ -122,8 +122,21 @@ describe("HTTP/2", function()
 
     it("is asked for in vain where the server does not know it", function()
         local http <close> = fetch.Session { ca_file = web.ca_file, http_version = "2" }
-        assert.equal("1.1", http:get(web.old_tls .. "/protocol"):result(LIMIT).http_version)
-        assert.equal("1.1", http:get(web.url .. "/protocol"):result(LIMIT).http_version)
+        failed("protocol", http:get(web.old_tls .. "/protocol"))
+        local ok, err = pcall(http.get, http, web.url .. "/protocol")
+        assert.is_false(ok)
+        assert.equal("scheme", err.kind)
+        assert.matches("^bad argument #1 to 'get' %(", err.message)
+        local results = {}
+        for i, r in http:map { web.tls .. "/protocol" } do
+            results[i] = r.body
+        end
+        assert.same({ "HTTP/2.0" }, results)
+        local rows = http:map { web.url .. "/protocol", web.tls .. "/protocol" }
+        ok, err = pcall(rows) -- at its position
+        assert.is_false(ok)
+        assert.equal("scheme", err.kind)
+        assert.equal("HTTP/2.0", select(2, rows()).body)
     end)
 
     it("can be cancelled in one stream while the others go on", function()

@@ -143,6 +143,11 @@ static int l_submit(lua_State *L) {
         fut_url_deinit(&url);
         return refuse(L, "credentials", "");
     }
+    if (r->http == FUT_HTTP_2 && strcmp(url.scheme, "https") != 0) {
+        fut_url_deinit(&url);
+        return refuse(L, fut_kind_name(FUT_KIND_SCHEME),
+                      "option 'http_version': HTTP/2 is spoken over https only");
+    }
     struct fut_job *job = make_job(s, r, &url, name);
     check_memory(L, job);
     api->future_fill(L, 6, job->future);

@@ -10,12 +10,24 @@
 /* So much of a redirect's body is read to keep the connection; then the connection goes. */
 enum { DISCARD_LIMIT = 256 * 1024 };
 
+/* Known no sooner: libcurl falls back without a word. */
+static void fail_version(struct fut_transfer *t) {
+    char server[FUT_SHOWN_SERVER];
+    fut_transfer_server(t, server, sizeof server);
+    fut_failure_set(&t->failure, FUT_KIND_PROTOCOL, "HTTP/1.1 is all that %s speaks", server);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *context) {
     struct fut_transfer *t = context;
     /* The clock is asked once for all lines, where the driver says that bytes have come. */
     if (!t->exclusive || t->phase != FUT_PHASE_BODY) t->last_byte = fut_now();
     t->phase = FUT_PHASE_BODY;
-    if (size * count > 7 && memcmp(line, "HTTP/1.", 7) == 0) t->exclusive = true;
+    bool is_old = size * count > 7 && memcmp(line, "HTTP/1.", 7) == 0;
+    if (is_old) t->exclusive = true;
+    if (is_old && t->request->http == FUT_HTTP_2) {
+        fail_version(t);
+        return 0;
+    }
     switch (fut_head_feed(&t->head, line, size * count)) {
     case FUT_HEAD_OK:
         return size * count;

@@ -5,7 +5,7 @@ local errors = require "futures.errors"
 
 ---@alias futures.FetchErrorKind
 ---| "url" # not a URL
----| "scheme" # neither http nor https
+---| "scheme" # neither http nor https; not https, for HTTP/2
 ---| "connect" # refused, unreachable
 ---| "dns" # the name has no address
 ---| "timeout" # see `phase`

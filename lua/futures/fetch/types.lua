@@ -15,7 +15,7 @@
 ---@field max_redirects? integer default: 10; 0 gives the redirect itself
 ---@field max_body? integer|false decompressed bytes; default: 64 MiB; false only with `output`
 ---@field output? string path: a successful body goes there, when it is complete
----@field http_version? "1.1"|"2" default: what both sides can do
+---@field http_version? "1.1"|"2" this one or none; default: what both sides can do
 ---@field compression? boolean gzip and deflate; default: true
 ---@field verify? boolean the server's certificate; default: true
 ---@field ca_file? string certificates to trust instead of the system's
