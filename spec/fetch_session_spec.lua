@@ -293,7 +293,8 @@ describe("The shutdown of a session", function()
 
     it("checks its options", function()
         local http <close> = fetch.Session {}
-        for _, opts in ipairs { { colour = 1 }, { wait = 1 }, { timeout = "1" }, false, 5, "" } do
+        for _, opts in ipairs { false, 5, "", { colour = 1 }, { wait = 1 },
+            { timeout = "1" } } do
             check.misuse(1, "shutdown", function()
                 http:shutdown(opts)
             end)

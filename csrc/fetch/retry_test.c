@@ -37,8 +37,9 @@ static void test_retry_after(void) {
     CHECK(is_near(fut_retry_delay(&p, 1, "7000", 0), 30));
     CHECK(is_near(fut_retry_delay(&p, 1, "007", 0), 7));
     CHECK(is_near(fut_retry_delay(&p, 1, "99999999999999999999999", 0), 30));
-    static const char *const neither[] = {"nonsense", "-5", "+5", "nan", "inf", "0x1", "0x1p3",
-                                          "1e1", "1.5", ".5", "5 s", "5,6", "10:00", ""};
+    static const char *const neither[] = {"nonsense", "-5",    "+5",    "nan", "inf",
+                                          "0x1",      "0x1p3", "1e1",   "1.5", ".5",
+                                          "5 s",      "5,6",   "10:00", ""};
     for (size_t i = 0; i < sizeof neither / sizeof *neither; i++)
         CHECK(is_near(fut_retry_delay(&p, 1, neither[i], 0), 0.2));
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&then, &utc));

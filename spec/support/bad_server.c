@@ -234,7 +234,7 @@ static const struct {
     {"/length-64", OK "Content-Length: 18446744073709551617\r\n\r\no"}, /* 1, if it wraps */
     {"/length-no-body", OK "Content-Length: 99999999999999999999\r\n\r\n"},
     {"/length-chunked", OK "Content-Length: 99999999999999999999\r\nTransfer-Encoding: "
-                        "chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"},
+                           "chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"},
     {"/length-redirect", "HTTP/1.1 302 Found\r\nLocation: /ok\r\n"
                          "Content-Length: 99999999999999999999\r\n\r\nmoved"},
     {"/length-zeros", OK "Content-Length: 000000000000000000000000000002\r\n\r\nok"},
