@@ -261,12 +261,16 @@ describe("Retries", function()
         assert.equal(2, err.attempt)
     end)
 
-    it("count attempts on the future", function()
-        local f = fetch.submit(sequence "503,503,200", { retries = fast })
+    it("count attempts on the future, and in the stats of the session", function()
+        local http <close> = fetch.Session { retries = fast, name = "thrice" }
+        local f = http:get(sequence "503,503,200")
+        check.contains("'thrice'", tostring(f))
         f:result(LIMIT)
-        if f.attempts then
-            assert.equal(3, f:attempts())
-        end
+        assert.equal(3, f:attempts())
+        local s = http:stats()
+        assert.equal(2, s.retried)
+        assert.equal(1, s.completed)
+        assert.equal(0, s.failed)
     end)
 
     it("start a file of output anew", function()

@@ -5,6 +5,8 @@
 local futures = require "futures"
 require "spec.support.watchdog"
 local check = require "spec.support.check"
+local gate = require "spec.support.gate"
+local posix = require "spec_posix"
 local scale = require "spec.support.scale"
 local script = require "spec.support.script"
 local tally = require "spec.support.tally"
@@ -185,6 +187,66 @@ describe("Closing variables run to their end", function()
     end)
 end)
 
+for kind, new in pairs {
+    thread = futures.ThreadPoolExecutor, process = futures.ProcessPoolExecutor,
+} do
+    describe("A task of a " .. kind .. " that is ended", function()
+        -- Says that it runs, and that it closes; waits at a gate and then leaves a word.
+        local function task(open, started, closing, pass, go, path)
+            local _ <close> = setmetatable({}, { __close = function(_, err)
+                open(closing)
+                pass(go)
+                local file <close> = assert(io.open(path, "a"))
+                file:write(err.name)
+            end })
+            coroutine.wrap(function()
+                pcall(function()
+                    open(started)
+                    while true do end
+                end)
+            end)()
+        end
+
+        local function worker_of(ex)
+            local w = ex:submit(futures.worker):result(LIMIT)
+            return w.pid .. "/" .. w.id
+        end
+
+        for how, class in pairs {
+            ["cancel(true)"] = "CancelledError", ["task_timeout"] = "TimeoutError",
+        } do
+            it("is done when it has left, not before (" .. how .. ")", function()
+                local ex <close> = new(1)
+                local before = worker_of(ex)
+                local said <close> = tally.new()
+                local go <close> = gate.new(kind)
+                local started <close> = gate.new(kind)
+                local closing <close> = gate.new(kind)
+                local cancels = how == "cancel(true)"
+                local view = cancels and ex or ex:with { task_timeout = 0.1 }
+                local f = view:submit(task, gate.opener(kind), started.token, closing.token,
+                    gate.passer(kind), go.token, said.token)
+                started:pass()
+                if cancels then
+                    assert.is_true(f:cancel(true)) -- at once
+                    assert.is_true(f:cancel(true))
+                end
+                closing:pass()
+                assert.equal("running", f:state())
+                assert.is_false(f:done())
+                assert.equal(0, said:runs())
+                go:open()
+                local ok, err = f:outcome(LIMIT)
+                assert.is_false(ok)
+                assert.equal(class, err.name)
+                assert.equal(cancels, f:cancelled())
+                assert.equal(#class, said:runs())
+                assert.equal(before, worker_of(ex)) -- nothing was replaced
+            end)
+        end
+    end)
+end
+
 describe("Finalizers run to their end", function()
     it("when the signal comes while they run", function()
         local ex <close> = futures.ThreadPoolExecutor(1)
@@ -307,6 +369,22 @@ describe("A task that does not end", function()
         end
         assert.equal(0, ex:stats().lost)
         assert.equal(1, ex:stats().failed)
+    end)
+
+    it("is done when its process is gone, which another one replaces", function()
+        local ex <close> = futures.ProcessPoolExecutor(1)
+        local pid = ex:submit(futures.worker):result(LIMIT).pid
+        local f = ex:submit(string.find, SUBJECT, PATTERN)
+        check.eventually("running", function() return f:running() end)
+        local g = ex:submit(futures.worker)
+        check.takes(0, 0, function() assert.is_true(f:cancel(true)) end)
+        assert.is_false(f:done())
+        assert.is_true(posix.kill(pid, 0))
+        assert.is_false((f:outcome(LIMIT)))
+        assert.is_true(f:cancelled())
+        assert.is_false(posix.kill(pid, 0))
+        assert.not_equal(pid, g:result(LIMIT).pid)
+        assert.equal(0, ex:stats().lost)
     end)
 
     it("costs a process its worker, and may run again", function()

@@ -58,6 +58,24 @@ describe("The signal", function()
         ]]))
     end)
 
+    it("and hooks and a thread for timers are not there for plain tasks", function()
+        assert.equal("false\tnil\t2\nfalse\tnil\t3\n", script.output(CAUGHT .. [[
+            local futures = require "futures"
+            local function look()
+                local file <close> = assert(io.open "/proc/self/status")
+                return tonumber(file:read("a"):match("Threads:%s*(%d+)"))
+            end
+            local function inside() return caught(23), (debug.gethook()) end
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            local view = ex:with { name = "x", priority = 2, retries = 3 }
+            for _ = 1, 3 do view:submit(math.abs, 1):result(20) end
+            local signal, hook = ex:submit(inside):result(20)
+            print(signal, hook, look())
+            signal, hook = ex:with { task_timeout = 30 }:submit(inside):result(20)
+            print(signal, hook, look())
+        ]]))
+    end)
+
     it("must be the number of one that can be caught", function()
         for _, wrong in ipairs { "USR1", "0", "9", "19", "1000", "12x", "-1" } do
             local result = script.run('require "futures"', {

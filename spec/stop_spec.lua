@@ -147,6 +147,16 @@ local endless = {
         inner:submit(there.sleep, 1)
         while true do inner:shutdown() end
     end,
+    ["a submit that waits for room"] = function()
+        local there = require "futures"
+        local inner = there.ThreadPoolExecutor { max_workers = 1, max_pending = 1 }
+        while true do inner:submit(there.sleep, 0.2) end
+    end,
+    ["a map that waits for room"] = function()
+        local there = require "futures"
+        local inner = there.ThreadPoolExecutor { max_workers = 1, max_pending = 1 }
+        while true do inner:map(there.sleep, function() return 0.2 end) end
+    end,
 }
 
 -- What each of them looks like from outside, on an executor of one worker.
@@ -191,7 +201,10 @@ local function probe()
 end
 
 -- These start threads, which ThreadSanitizer cannot run in a forked process.
-local starts_threads = { ["a step of a map"] = true, ["shutdown"] = true }
+local starts_threads = {
+    ["a step of a map"] = true, ["shutdown"] = true, ["a submit that waits for room"] = true,
+    ["a map that waits for room"] = true,
+}
 
 for way, look in pairs(ways) do
     for pool, new in pairs(pools) do
@@ -219,30 +232,31 @@ for way, look in pairs(ways) do
     end
 end
 
-describe("task_timeout", function()
-    it("says the limit and the name of the task", function()
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        local function loop() while true do end end
-        local f = ex:with { task_timeout = 0.05, name = "spin" }:submit(loop)
-        assert.equal("TimeoutError: the task 'spin' ran longer than its limit of 0.05 s",
-            tostring(f:exception(LIMIT)))
-        f = ex:with { task_timeout = 0.05 }:submit(loop)
-        assert.equal("the task ran longer than its limit of 0.05 s", f:exception(LIMIT).message)
-    end)
+for pool, new in pairs(pools) do
+    describe("task_timeout in " .. pool, function()
+        it("says the limit and the name of the task", function()
+            local ex <close> = new(1)
+            local function loop() while true do end end
+            local f = ex:with { task_timeout = 0.05, name = "spin" }:submit(loop)
+            assert.equal("TimeoutError: the task 'spin' ran longer than its limit of 0.05 s",
+                tostring(f:exception(LIMIT)))
+            f = ex:with { task_timeout = 0.05 }:submit(loop)
+            assert.equal("the task ran longer than its limit of 0.05 s",
+                f:exception(LIMIT).message)
+        end)
 
-    it("counts from the start of the task, not from the submit", function()
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        local limited = ex:with { task_timeout = LIMIT / 2 }
-        local first = ex:submit(futures.sleep, 0.3)
-        local second = ex:with { task_timeout = 0.2 }:submit(math.abs, -1)
-        local third = limited:submit(math.abs, -2)
-        assert.equal(1, second:result(LIMIT))
-        assert.equal(2, third:result(LIMIT))
-        assert.is_true(first:done())
-    end)
+        it("counts from the start of the task, not from the submit", function()
+            local ex <close> = new(1)
+            local limited = ex:with { task_timeout = LIMIT / 2 }
+            local first = ex:submit(futures.sleep, 0.3)
+            local second = ex:with { task_timeout = 0.2 }:submit(math.abs, -1)
+            local third = limited:submit(math.abs, -2)
+            assert.equal(1, second:result(LIMIT))
+            assert.equal(2, third:result(LIMIT))
+            assert.is_true(first:done())
+        end)
 
-    it("of 0 and below does not run the task", function()
-        for _, new in pairs(pools) do
+        it("of 0 and below does not run the task", function()
             local ex <close> = new(1)
             local runs <close> = tally.new()
             for _, limit in ipairs { 0, -1, -math.huge } do
@@ -254,60 +268,61 @@ describe("task_timeout", function()
             end
             assert.equal(0, runs:runs())
             assert.equal(3, ex:stats().failed)
-        end
-    end)
+        end)
 
-    it("of a very small time ends the task", function()
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        local f = ex:with { task_timeout = 1e-12 }:submit(function() while true do end end)
-        assert.is_true(futures.iserror(f:exception(LIMIT), futures.TimeoutError))
-    end)
+        it("of a very small time ends the task", function()
+            local ex <close> = new(1)
+            local f = ex:with { task_timeout = 1e-12 }:submit(function() while true do end end)
+            assert.is_true(futures.iserror(f:exception(LIMIT), futures.TimeoutError))
+        end)
 
-    it("of infinity is none, and a view can take it back", function()
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        for _, limit in ipairs { math.huge, 1e300, 1e18, 1000 } do
-            assert.equal(3, ex:with { task_timeout = limit }:submit(math.abs, -3):result(LIMIT))
-        end
-        local short = ex:with { task_timeout = 1e-9 }
-        local long = short:with { task_timeout = math.huge }
-        assert.equal(3, long:submit(math.abs, -3):result(LIMIT))
-    end)
+        it("of infinity is none, and a view can take it back", function()
+            local ex <close> = new(1)
+            for _, limit in ipairs { math.huge, 1e300, 1e18, 1000 } do
+                local view = ex:with { task_timeout = limit }
+                assert.equal(3, view:submit(math.abs, -3):result(LIMIT))
+            end
+            local short = ex:with { task_timeout = 1e-9 }
+            local long = short:with { task_timeout = math.huge }
+            assert.equal(3, long:submit(math.abs, -3):result(LIMIT))
+        end)
 
-    it("must be a number", function()
-        local ex <close> = futures.ThreadPoolExecutor(1)
-        for _, wrong in ipairs { "1", true, {}, 0 / 0 } do
-            check.misuse(1, "with", function()
-                ex:with { task_timeout = wrong }
-            end)
-        end
-    end)
+        it("must be a number", function()
+            local ex <close> = new(1)
+            for _, wrong in ipairs { "1", true, {}, 0 / 0 } do
+                check.misuse(1, "with", function()
+                    ex:with { task_timeout = wrong }
+                end)
+            end
+        end)
 
-    it("holds for each task of a map, and for each chunk", function()
-        local ex <close> = futures.ThreadPoolExecutor(2)
-        local function work(i)
-            while i == 2 do end
-            return i
-        end
-        local map = ex:with { task_timeout = 0.1 }:map(work, { 1, 2, 3 })
-        local results = {}
-        for i = 1, 3 do
-            results[i] = table.pack(pcall(map))
-        end
-        assert.same({ true, 1, 1, n = 3 }, results[1])
-        assert.is_false(results[2][1])
-        assert.is_true(futures.iserror(results[2][2], futures.TimeoutError))
-        assert.same({ true, 3, 3, n = 3 }, results[3])
+        it("holds for each task of a map, and for each chunk", function()
+            local ex <close> = new(2)
+            local function work(i)
+                while i == 2 do end
+                return i
+            end
+            local map = ex:with { task_timeout = 0.1 }:map(work, { 1, 2, 3 })
+            local results = {}
+            for i = 1, 3 do
+                results[i] = table.pack(pcall(map))
+            end
+            assert.same({ true, 1, 1, n = 3 }, results[1])
+            assert.is_false(results[2][1])
+            assert.is_true(futures.iserror(results[2][2], futures.TimeoutError))
+            assert.same({ true, 3, 3, n = 3 }, results[3])
 
-        map = ex:with { task_timeout = 0.1, chunksize = 2 }:map(work, { 1, 2, 3, 4 })
-        for i = 1, 4 do
-            results[i] = table.pack(pcall(map))
-        end
-        assert.is_true(futures.iserror(results[1][2], futures.TimeoutError))
-        assert.is_true(futures.iserror(results[2][2], futures.TimeoutError))
-        assert.same({ true, 3, 3, n = 3 }, results[3])
-        assert.same({ true, 4, 4, n = 3 }, results[4])
+            map = ex:with { task_timeout = 0.1, chunksize = 2 }:map(work, { 1, 2, 3, 4 })
+            for i = 1, 4 do
+                results[i] = table.pack(pcall(map))
+            end
+            assert.is_true(futures.iserror(results[1][2], futures.TimeoutError))
+            assert.is_true(futures.iserror(results[2][2], futures.TimeoutError))
+            assert.same({ true, 3, 3, n = 3 }, results[3])
+            assert.same({ true, 4, 4, n = 3 }, results[4])
+        end)
     end)
-end)
+end
 
 describe("cancel", function()
     it("takes a boolean", function()
