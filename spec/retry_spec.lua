@@ -267,6 +267,13 @@ describe("A lost worker's error", function()
             local f = view:submit(error, err)
             assert.equal(3, lost(f).exitcode)
             assert.equal(3, f:attempts(), kind)
+            -- Where nothing but the classes is loaded, too.
+            f = view:submit(function()
+                local class = require "futures.errors".WorkerLostError
+                error(setmetatable({ name = "WorkerLostError", exitcode = 4 }, class))
+            end)
+            assert.equal(4, lost(f).exitcode)
+            assert.equal(3, f:attempts(), kind)
             for _, other in ipairs {
                 { name = "WorkerLostError" }, setmetatable({ name = "WorkerLostError" }, {}),
                 "WorkerLostError: worker process 1 ended with exit code 3", false,

@@ -51,15 +51,22 @@ static void push_stopped(lua_State *L, bool timeout) {
     if (classes) push_object(L, timeout ? "TimeoutError" : "CancelledError");
 }
 
-/* Also in a state where this module is not loaded: there is no such error there. */
+/* In the table at the top, which it replaces. */
+static bool get_table(lua_State *L, const char *key) {
+    lua_pushstring(L, key);
+    bool is = lua_rawget(L, -2) == LUA_TTABLE;
+    lua_replace(L, -2);
+    return is;
+}
+
+/* An object that came from elsewhere has loaded the classes, and perhaps no more of us. */
 static bool is_lost(lua_State *L, int index) {
     int top = lua_gettop(L);
-    bool is = lua_istable(L, index) && lua_getmetatable(L, index) &&
-              lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key) == LUA_TTABLE;
+    bool is = lua_istable(L, index) && lua_getmetatable(L, index);
     if (is) {
-        lua_pushliteral(L, "WorkerLostError");
-        lua_rawget(L, -2);
-        is = lua_rawequal(L, -1, top + 1);
+        lua_pushvalue(L, LUA_REGISTRYINDEX);
+        is = get_table(L, LUA_LOADED_TABLE) && get_table(L, "futures.errors") &&
+             get_table(L, "WorkerLostError") && lua_rawequal(L, -1, top + 1);
     }
     lua_settop(L, top);
     return is;
