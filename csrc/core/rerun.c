@@ -101,10 +101,13 @@ static void take_last(struct fut_task *t, struct fut_outcome *outcome) {
     t->last = NULL;
 }
 
-bool fut_reruns_question(struct fut_task *t, struct fut_outcome *outcome) {
-    if (t->pause != FUT_PAUSE_ASKED) return false;
-    take_last(t, outcome);
-    return true;
+bool fut_reruns_question(struct fut_lock *lock, struct fut_task *t,
+                         struct fut_outcome *outcome) {
+    fut_lock(lock);
+    bool asked = t->pause == FUT_PAUSE_ASKED;
+    if (asked) take_last(t, outcome);
+    fut_unlock(lock);
+    return asked;
 }
 
 bool fut_reruns_answer(struct fut_reruns *r, struct fut_task *t, bool again) {
@@ -118,6 +121,13 @@ bool fut_reruns_answer(struct fut_reruns *r, struct fut_task *t, bool again) {
     unlink_asked(r, t);
     rest(r, t);
     return true;
+}
+
+/* A chunk has results all the same. */
+void fut_reruns_end(struct fut_task *t, struct fut_outcome *outcome, uint64_t *completed,
+                    uint64_t *failed) {
+    (*(fut_outcome_is_error(outcome) ? failed : completed))++;
+    fut_future_settle(&t->future, outcome);
 }
 
 void fut_reruns_remove(struct fut_reruns *r, struct fut_task *t, struct fut_outcome *outcome) {

@@ -13,10 +13,12 @@
  *
  * STATE: zeroed memory is empty.
  * OWNERSHIP: a count of each task in it; gives it on with the task.
- * LOCKS: none of its own: its executor's, under which all calls are made. */
+ * LOCKS: none of its own: its executor's, under which all calls are made but for
+ * fut_reruns_question. */
 #ifndef FUT_CORE_RERUN_H
 #define FUT_CORE_RERUN_H
 
+#include "base/lock.h"
 #include "core/task.h"
 
 struct fut_reruns {
@@ -51,13 +53,20 @@ struct fut_task *fut_reruns_pop_due(struct fut_reruns *r, fut_time now);
 void fut_reruns_remove(struct fut_reruns *r, struct fut_task *t, struct fut_outcome *outcome);
 struct fut_task *fut_reruns_pop(struct fut_reruns *r, struct fut_outcome *outcome);
 
-/* fut_reruns_question(t, outcome): for the one who was asked: the empty outcome gets t's; false
- * when nothing is asked any more. */
-bool fut_reruns_question(struct fut_task *t, struct fut_outcome *outcome);
+/* fut_reruns_question(lock, t, outcome): for the one who was asked: the empty outcome gets t's;
+ * false when nothing is asked any more. Takes that lock, the executor's. */
+bool fut_reruns_question(struct fut_lock *lock, struct fut_task *t,
+                         struct fut_outcome *outcome);
 
 /* fut_reruns_answer(r, t, again): after that: false when nothing is asked any more. Else t
  * rests, or, if it is not to run again, is out of r: the count and the outcome are the
  * caller's. */
 bool fut_reruns_answer(struct fut_reruns *r, struct fut_task *t, bool again);
+
+/* fut_reruns_end(t, outcome, completed, failed): t was asked about, and this outcome stays:
+ * counts it in one of the two, before t is done, and settles t. The count is still the
+ * caller's. */
+void fut_reruns_end(struct fut_task *t, struct fut_outcome *outcome, uint64_t *completed,
+                    uint64_t *failed);
 
 #endif

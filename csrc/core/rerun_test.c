@@ -11,6 +11,7 @@ static void nothing_free(struct fut_object *o) {
     (void)o;
 }
 static const struct fut_object_type nothing_type = {"executor", nothing_free};
+static struct fut_lock lock = FUT_LOCK_INIT; /* the executor's */
 static struct fut_executor nothing = {.object = {&nothing_type, {1}}};
 
 /* One who watches and answers. */
@@ -120,7 +121,7 @@ static void a_pause_forgets_a_timeout(void) {
     fut_watch_start(&owner.watch, &owner.askers, &t->future);
     CHECK(fut_future_ask(&t->future, FUT_ASKED_TIMEOUT));
     CHECK(fut_reruns_take(&r, t, &o));
-    CHECK(!fut_future_asked(&t->future) && fut_reruns_question(t, &o));
+    CHECK(!fut_future_asked(&t->future) && fut_reruns_question(&lock, t, &o));
     CHECK(fut_reruns_answer(&r, t, true));
     fut_outcome_deinit(&o);
     CHECK(fut_reruns_pop_due(&r, fut_now()) == t && fut_future_start(&t->future));
@@ -140,11 +141,11 @@ static void a_question_is_answered(void) {
         CHECK(r.length == 1 && fut_reruns_due(&r) == FUT_NEVER);
         CHECK(fut_waiter_first(&owner.inbox) == &owner.watch);
         fut_watch_stop(&owner.watch);
-        CHECK(fut_reruns_question(t, &last) && last.err == FUT_ENOMEM);
+        CHECK(fut_reruns_question(&lock, t, &last) && last.err == FUT_ENOMEM);
         CHECK(fut_reruns_answer(&r, t, again));
         CHECK((r.length == 1) == again && !fut_reruns_answer(&r, t, again));
         struct fut_outcome none = {0};
-        CHECK(!fut_reruns_question(t, &none));
+        CHECK(!fut_reruns_question(&lock, t, &none));
         CHECK((fut_reruns_pop_due(&r, fut_now()) == t) == again);
         fut_outcome_deinit(&last);
         finish(t);
@@ -167,7 +168,7 @@ static void what_is_removed_gives_its_outcome(void) {
     fut_reruns_remove(&r, t[1], &o); /* in the middle of the list */
     CHECK(o.kind == FUT_OUTCOME_FAILURE && r.length == 2);
     fut_outcome_deinit(&o);
-    CHECK(fut_reruns_question(t[0], &taken));
+    CHECK(fut_reruns_question(&lock, t[0], &taken));
     for (struct fut_task *one; (one = fut_reruns_pop(&r, &o));) {
         CHECK((o.kind == FUT_OUTCOME_NONE) == (one == t[0]));
         fut_outcome_deinit(&o);

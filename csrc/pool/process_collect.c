@@ -28,7 +28,6 @@ static bool collect(struct fut_process_pool *p, fut_time *next) {
 static void settle(struct fut_process_pool *p, int n) {
     for (int i = 0; i < n; i++) {
         struct fut_settled *s = &p->done[i];
-        fut_task_sign(s->task, &s->outcome);
         if (s->ends_call) fut_payload_deinit(&s->task->call);
         if (!fut_future_settle(&s->task->future, &s->outcome)) fut_outcome_deinit(&s->outcome);
         fut_task_drop(s->task);

@@ -22,14 +22,6 @@ fut_time fut_process_requeue_due(struct fut_process_pool *p) {
     return fut_reruns_due(&p->reruns);
 }
 
-/* It was asked about, and the error stays. A chunk has results all the same. */
-static void end(struct fut_process_pool *p, struct fut_task *t, struct fut_outcome *outcome) {
-    bool failed = fut_outcome_is_error(outcome);
-    fut_task_sign(t, outcome);
-    (*(failed ? &p->counts.failed : &p->counts.completed))++; /* before it is done */
-    fut_future_settle(&t->future, outcome);
-}
-
 void fut_process_break_reruns(struct fut_process_pool *p) {
     struct fut_outcome outcome = {0};
     for (struct fut_task *t; (t = fut_reruns_pop(&p->reruns, &outcome));) {
@@ -37,18 +29,14 @@ void fut_process_break_reruns(struct fut_process_pool *p) {
             fut_process_fail(p, t, FUT_EBROKEN, p->why_broken);
             continue;
         }
-        end(p, t, &outcome);
+        fut_reruns_end(t, &outcome, &p->counts.completed, &p->counts.failed);
         fut_task_drop(t);
     }
 }
 
 bool fut_process_question(struct fut_executor *ex, struct fut_task *t,
                           struct fut_outcome *out) {
-    struct fut_process_pool *p = fut_process_pool_of(ex);
-    fut_lock(&p->lock);
-    bool asked = fut_reruns_question(t, out);
-    fut_unlock(&p->lock);
-    return asked;
+    return fut_reruns_question(&fut_process_pool_of(ex)->lock, t, out);
 }
 
 void fut_process_answer(struct fut_executor *ex, struct fut_task *t,
@@ -56,7 +44,7 @@ void fut_process_answer(struct fut_executor *ex, struct fut_task *t,
     struct fut_process_pool *p = fut_process_pool_of(ex);
     fut_lock(&p->lock);
     bool asked = fut_reruns_answer(&p->reruns, t, again), ends = asked && !again;
-    if (ends) end(p, t, outcome);
+    if (ends) fut_reruns_end(t, outcome, &p->counts.completed, &p->counts.failed);
     if (asked) {
         fut_process_requeue_due(p);
         fut_process_dispatch(p);

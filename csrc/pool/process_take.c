@@ -93,6 +93,7 @@ static bool take_result(struct fut_process_pool *p, struct fut_process_link *lin
         fut_outcome_deinit(&s->outcome);
         fut_outcome_fail(&s->outcome, err, NULL);
     }
+    fut_task_sign(t, &s->outcome);
     if (fut_outcome_has_error(&s->outcome) && fut_process_rerun(p, t, &s->outcome)) {
         p->ndone--;
         return true;

@@ -49,18 +49,8 @@ bool fut_thread_rerun(struct fut_thread_pool *p, struct fut_task *t,
     return true;
 }
 
-/* Under the lock: it was asked about, and the error stays. A chunk has results all the same. */
-static void end(struct fut_thread_pool *p, struct fut_task *t, struct fut_outcome *outcome) {
-    (*(fut_outcome_is_error(outcome) ? &p->failed : &p->completed))++; /* before it is done */
-    fut_future_settle(&t->future, outcome);
-}
-
 bool fut_thread_question(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *out) {
-    struct fut_thread_pool *p = fut_thread_pool_of(ex);
-    fut_lock(&p->lock);
-    bool asked = fut_reruns_question(t, out);
-    fut_unlock(&p->lock);
-    return asked;
+    return fut_reruns_question(&fut_thread_pool_of(ex)->lock, t, out);
 }
 
 void fut_thread_answer(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *outcome,
@@ -69,7 +59,7 @@ void fut_thread_answer(struct fut_executor *ex, struct fut_task *t, struct fut_o
     fut_lock(&p->lock);
     bool asked = fut_reruns_answer(&p->reruns, t, again);
     bool ends = asked && !again;
-    if (ends) end(p, t, outcome);
+    if (ends) fut_reruns_end(t, outcome, &p->completed, &p->failed);
     fut_thread_go_on(p);
     fut_outcome_deinit(outcome); /* not under the lock: it may hold much */
     if (ends) fut_task_drop(t);
@@ -80,7 +70,7 @@ void fut_thread_break_reruns(struct fut_thread_pool *p, struct fut_task **last) 
     while (*last) last = &(*last)->next;
     for (struct fut_task *t; (t = fut_reruns_pop(&p->reruns, &outcome));) {
         if (outcome.kind != FUT_OUTCOME_NONE) {
-            end(p, t, &outcome);
+            fut_reruns_end(t, &outcome, &p->completed, &p->failed);
             fut_task_drop(t);
             continue;
         }
