@@ -11,8 +11,6 @@
 
 #define OWNER_TNAME "futures.fetch.owner"
 
-enum { SERVER_MAX = 600 };
-
 static struct fut_session *check(lua_State *L, int index) {
     struct fut_session *s = fut_engine_api()->object_test(L, index, &fut_session_class);
     if (!s) luaL_checkudata(L, index, fut_session_class.name);
@@ -100,18 +98,11 @@ static int refuse(lua_State *L, const char *what, const char *why) {
     return 3;
 }
 
-/* One name for a host, however it is written. */
-static void lower(char *text) {
-    for (; *text; text++)
-        if (*text >= 'A' && *text <= 'Z') *text = (char)(*text - 'A' + 'a');
-}
-
 /* The job for a URL, or NULL: no memory. The URL is empty then. */
 static struct fut_job *make_job(struct fut_session *s, struct fut_request *r,
                                 struct fut_url *url, const char *name) {
-    char server[SERVER_MAX];
-    snprintf(server, sizeof server, "%s://%.500s:%s", url->scheme, url->host, url->port);
-    lower(server);
+    char server[FUT_URL_SERVER_SIZE];
+    fut_url_server(url, server);
     char *text = fut_strdup(url->text), *where = fut_strdup(server);
     fut_url_deinit(url);
     struct fut_job *job = text && where ? fut_job_new(s, r, text, where, name) : NULL;

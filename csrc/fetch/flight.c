@@ -7,6 +7,7 @@
 #include "fetch/problem.h"
 #include "fetch/response.h"
 #include "fetch/schedule.h"
+#include "fetch/url.h"
 
 /* ---- the end ---- */
 
@@ -187,8 +188,24 @@ static bool launch(struct fut_engine *e, struct fut_job *job) {
     return false;
 }
 
+/* Not in flight any more. */
+static void leave(struct fut_engine *e, struct fut_job *job, fut_time now) {
+    fut_schedule_release(e, job, now);
+    end_attempt(e, job, now);
+}
+
+static void resume(struct fut_engine *e, struct fut_job *job, fut_time now) {
+    job->midway = false;
+    job->state = FUT_JOB_RUNNING;
+    if (!launch(e, job)) leave(e, job, now);
+}
+
 void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now) {
     const struct fut_api *api = fut_engine_api();
+    if (job->midway) {
+        resume(e, job, now);
+        return;
+    }
     bool is_first = atomic_fetch_add(&job->attempts, 1) == 0;
     job->state = FUT_JOB_RUNNING;
     if (is_first && !api->future_start(job->future)) {
@@ -203,8 +220,25 @@ void fut_flight_start(struct fut_engine *e, struct fut_job *job, fut_time now) {
         return;
     }
     fut_transfer_begin(job->transfer);
-    if (launch(e, job)) return;
+    if (!launch(e, job)) leave(e, job, now);
+}
+
+/* A redirect is one more request: it waits for its turn at the host that it goes to, unless
+ * that is the same one and has no rate. */
+static void go_on(struct fut_engine *e, struct fut_job *job, fut_time now) {
+    char server[FUT_URL_SERVER_SIZE];
+    bool known = fut_hop_server(&job->transfer->hop, server);
+    if (known && job->request->rate <= 0 && strcmp(server, job->host->name) == 0) {
+        resume(e, job, now);
+        return;
+    }
     fut_schedule_release(e, job, now);
+    job->midway = known && fut_schedule_push(e, job, server, now);
+    if (job->midway) {
+        fut_alarms_set(&e->alarms, &job->alarm, job->deadline);
+        return;
+    }
+    fut_failure_set(&job->transfer->failure, FUT_KIND_MEMORY, "not enough memory");
     end_attempt(e, job, now);
 }
 
@@ -214,9 +248,10 @@ static void land(struct fut_engine *e, struct fut_job *job, CURLcode code, fut_t
     fut_wire_remove(e, job);
     bool goes_on = fut_transfer_detach(job->transfer, code);
     give_back(e, job, easy);
-    if (goes_on && launch(e, job)) return;
-    fut_schedule_release(e, job, now);
-    end_attempt(e, job, now);
+    if (goes_on)
+        go_on(e, job, now);
+    else
+        leave(e, job, now);
 }
 
 void fut_flight_landed(struct fut_engine *e, struct fut_job *job, CURLcode code) {
@@ -245,7 +280,7 @@ void fut_flight_drop(struct fut_engine *e, struct fut_job *job, fut_time now) {
 }
 
 static void queue(struct fut_engine *e, struct fut_job *job, fut_time now) {
-    if (!fut_schedule_push(e, job, now)) {
+    if (!fut_schedule_push(e, job, job->server, now)) {
         end(e, job, NULL, true, false);
         return;
     }

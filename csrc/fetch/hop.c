@@ -91,6 +91,15 @@ void fut_hop_follow(struct fut_hop *h, long status, const char *location,
     }
 }
 
+bool fut_hop_server(const struct fut_hop *h, char *out) {
+    struct fut_url url;
+    const char *reason;
+    if (fut_url_parse(&url, h->url, strlen(h->url), NULL, &reason) != FUT_URL_OK) return false;
+    fut_url_server(&url, out);
+    fut_url_deinit(&url);
+    return true;
+}
+
 static void note(CURLcode *first, CURLcode code) {
     if (*first == CURLE_OK) *first = code;
 }

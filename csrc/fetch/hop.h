@@ -33,6 +33,9 @@ void fut_hop_first(struct fut_hop *h, const struct fut_request *r, const char *u
 void fut_hop_follow(struct fut_hop *h, long status, const char *location,
                     struct fut_failure *failure);
 
+/* fut_hop_server(h, out): as fut_url_server; false: no memory. */
+bool fut_hop_server(const struct fut_hop *h, char *out);
+
 /* fut_hop_apply(h, r, easy): sets all of the request on an easy handle that was just reset, but
  * not the callbacks. */
 CURLcode fut_hop_apply(struct fut_hop *h, const struct fut_request *r, CURL *easy);

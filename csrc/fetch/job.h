@@ -3,8 +3,9 @@
  * outcome of its future.
  *
  *   NEW --> QUEUED --> RUNNING --> OVER
- *              ^          |  \------> (any state, when it is cancelled or its deadline passes)
- *              \-- PAUSED-/
+ *             ^ ^-------/ |  \------> (any state, when it is cancelled or its deadline passes)
+ *             |  redirect |
+ *             \-- PAUSED -/
  *
  * OWNERSHIP: counted: by its future, whose context it is, and by the engine until it is over.
  * THREADS: the engine's, but for what is marked. */
@@ -33,7 +34,7 @@ struct fut_job {
     struct fut_session *session; /* a count is held */
     struct fut_request *request; /* a count is held; NULL when it is over */
     char *url;                   /* as fut_url.text; NULL when it is over */
-    char *server;                /* "http://host:port"; likewise */
+    char *server;                /* "http://host:port" of the URL; likewise */
     struct fut_future *future;   /* a count is held until it is over */
     uint64_t number;             /* in order of submission */
     fut_time submitted, deadline;
@@ -47,6 +48,7 @@ struct fut_job {
     struct fut_alarm alarm;
     struct fut_transfer *transfer; /* from the first attempt on */
     fut_time again_at;             /* while PAUSED */
+    bool midway;                   /* while QUEUED: for the next hop of its attempt */
     void *object;                  /* while OVER: what its future is settled with, or NULL */
     struct fut_job *next_over;
 

@@ -153,9 +153,10 @@ static void spend(struct fut_host *h, double rate, fut_time now) {
 
 /* ---- jobs ---- */
 
-bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, fut_time now) {
+bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, const char *server,
+                       fut_time now) {
     struct fut_session *s = job->session;
-    struct fut_host *h = host_of(s, job->server);
+    struct fut_host *h = host_of(s, server);
     if (!h) return false;
     if (h->jobs.length == 0 && h->next_at < now) h->next_at = now;
     job->host = h;

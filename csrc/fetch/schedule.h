@@ -28,8 +28,10 @@ struct fut_host {
 void fut_schedule_init(struct fut_session *s);
 void fut_schedule_deinit(struct fut_session *s);
 
-/* fut_schedule_push(e, job, now): queues it; false: no memory. */
-bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, fut_time now);
+/* fut_schedule_push(e, job, server, now): queues it for a host ("http://host:port"); false: no
+ * memory. */
+bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, const char *server,
+                       fut_time now);
 
 /* fut_schedule_remove(e, job, now): a queued job out of its queue. */
 void fut_schedule_remove(struct fut_engine *e, struct fut_job *job, fut_time now);

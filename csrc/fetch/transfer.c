@@ -53,6 +53,15 @@ static long connect_timeout_ms(const struct fut_transfer *t) {
     return left_ms < 1 ? 1 : left_ms > INT32_MAX ? INT32_MAX : (long)left_ms;
 }
 
+/* The time that went by between two hops is nobody's. */
+static void end_rest(struct fut_transfer *t) {
+    fut_time rest = t->hop_began - t->rests_since;
+    if (t->rests_since == 0) return;
+    t->rests_since = 0;
+    t->began += rest;
+    if (t->total_deadline != FUT_NEVER) t->total_deadline += rest;
+}
+
 bool fut_transfer_attach(struct fut_transfer *t, CURL *easy) {
     if (t->failure.kind != FUT_KIND_NONE) return false;
     fut_head_clear(&t->head);
@@ -64,6 +73,7 @@ bool fut_transfer_attach(struct fut_transfer *t, CURL *easy) {
     t->discarded = 0;
     t->detail[0] = '\0';
     t->hop_began = t->last_byte = fut_now();
+    end_rest(t);
     t->connect_deadline = later(t->hop_began, t->request->connect_s);
     CURLcode code = fut_hop_apply(&t->hop, t->request, easy);
     if (code == CURLE_OK) code = fut_callbacks_apply(t, easy);
@@ -199,6 +209,7 @@ bool fut_transfer_detach(struct fut_transfer *t, CURLcode code) {
         complete(t);
     }
     fut_transfer_abandon(t);
+    if (follow) t->rests_since = fut_now();
     return follow;
 }
 

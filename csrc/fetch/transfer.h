@@ -71,6 +71,7 @@ struct fut_transfer {
     bool exclusive;   /* no other transfer can be on its connection: its bytes are t's */
     fut_time began;
     fut_time hop_began;
+    fut_time rests_since; /* between two hops; or 0 */
     fut_time last_byte;
     fut_time total_deadline;
     fut_time connect_deadline;
@@ -99,7 +100,8 @@ fut_time fut_transfer_due(const struct fut_transfer *t);
 bool fut_transfer_expire(struct fut_transfer *t, fut_time now);
 
 /* fut_transfer_detach(t, code): the exchange is over, the easy handle is in no multi handle any
- * more; resets it. True when a redirect asks for one more exchange: attach again. */
+ * more; resets it. True when a redirect asks for one more exchange: attach again, now or
+ * later: the clocks stand still until then. */
 bool fut_transfer_detach(struct fut_transfer *t, CURLcode code);
 
 /* fut_transfer_abandon(t): the same for an exchange that nobody wants any more: no result. */

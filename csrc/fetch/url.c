@@ -2,6 +2,7 @@
 #include "fetch/url.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -159,6 +160,12 @@ enum fut_url_verdict fut_url_resolve(struct fut_url *u, const char *base, const 
                                      const char **reason) {
     *u = (struct fut_url){0};
     return read_url(u, base, reference, reason);
+}
+
+void fut_url_server(const struct fut_url *u, char out[FUT_URL_SERVER_SIZE]) {
+    snprintf(out, FUT_URL_SERVER_SIZE, "%s://%.500s:%s", u->scheme, u->host, u->port);
+    for (; *out; out++)
+        if (*out >= 'A' && *out <= 'Z') *out = (char)(*out - 'A' + 'a');
 }
 
 void fut_url_deinit(struct fut_url *u) {

@@ -39,6 +39,11 @@ enum fut_url_verdict fut_url_parse(struct fut_url *u, const char *text, size_t l
 enum fut_url_verdict fut_url_resolve(struct fut_url *u, const char *base, const char *reference,
                                      const char **reason);
 
+/* fut_url_server(u, out): "http://host:port" in lower case: one name for a host, however it is
+ * written. */
+enum { FUT_URL_SERVER_SIZE = 600 };
+void fut_url_server(const struct fut_url *u, char out[FUT_URL_SERVER_SIZE]);
+
 /* fut_url_deinit(u): u is empty again. */
 void fut_url_deinit(struct fut_url *u);
 
