@@ -99,6 +99,12 @@ struct fut_future_class {
     void *(*forked)(void *context);
     /* The future is no more: the context may go. Any thread. */
     void (*release)(void *context);
+    /* For a module that holds work back until it is wanted. Somebody waits for the future, or
+     * for one of several, of which this one is the first that has not started. The thread that
+     * waits, before it sleeps; any number of times; only while attends() says that the module
+     * has work to hold back. Both, or neither. */
+    void (*awaited)(void *context);
+    bool (*attends)(void);
 };
 
 /* A function that a pool calls on one of its threads, without Lua. */

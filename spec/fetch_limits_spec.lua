@@ -315,66 +315,6 @@ describe("The rate of a session", function()
     end)
 end)
 
-describe("The limit max_buffered", function()
-    local good, seen
-
-    lazy_setup(function()
-        good, seen = demo.start(), witness.start()
-    end)
-
-    lazy_teardown(function()
-        good:stop()
-        seen:stop()
-    end)
-
-    it("starts no transfer while too much is not taken", function()
-        local http <close> = fetch.Session { max_buffered = 100000, max_connections = 1 }
-        local list = many(10, function()
-            return http:get(good.url .. "/bytes/60000")
-        end)
-        list[2]:exception(LIMIT) -- done, but not taken
-        local last = http:get(seen.url .. "/last")
-        futures.sleep(0.1)
-        assert.is_false(last:done())
-        assert.is_true(http:stats().pending > 0)
-        assert.equal(0, #seen:seen())
-        for _, f in ipairs(list) do
-            assert.equal(60000, #f:result(LIMIT).body)
-        end
-        assert.equal("ok", last:result(LIMIT).body)
-    end)
-
-    it("counts no more what is collected unseen", function()
-        local http <close> = fetch.Session { max_buffered = 100000, max_connections = 2 }
-        for _ = 1, 5 do
-            local list = many(4, function()
-                return http:get(good.url .. "/bytes/90000")
-            end)
-            futures.wait(list, LIMIT, futures.FIRST_COMPLETED)
-            for _, f in ipairs(list) do
-                f:cancel()
-            end
-            list = many(0, tostring) -- the others are garbage
-            check.collect()
-            assert.equal(0, #list)
-        end
-        assert.equal("ok", http:get(seen.url .. "/x"):result(LIMIT).body)
-    end)
-
-    it("lets a map go on that takes what it gets", function()
-        local http <close> = fetch.Session { max_buffered = 50000 }
-        local urls = {}
-        for i = 1, 50 do
-            urls[i] = good.url .. "/bytes/30000"
-        end
-        local size = 0
-        for _, r in http:map(urls) do
-            size = size + #r.body
-        end
-        assert.equal(1500000, size)
-    end)
-end)
-
 describe("The limit max_body", function()
     local bad, good
 

@@ -95,7 +95,8 @@ describe("A redirect", function()
     end)
 
     it("is tried again from its beginning", function()
-        local http <close> = fetch.Session { max_per_host = 1, retries = { max = 3, backoff = 0 } }
+        local retries = { max = 3, backoff = 0 }
+        local http <close> = fetch.Session { max_per_host = 1, retries = retries }
         local list = many(4, function(i)
             return http:get(to("/sequence/n" .. i .. "/503,truncated,200"))
         end)

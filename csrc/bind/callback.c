@@ -3,6 +3,7 @@
 
 #include "bind/bare.h"
 #include "bind/orphan.h"
+#include "core/native.h"
 #include "vm/registry.h"
 
 /* The registry key of the table that anchors callbacks: address -> userdata, or false while the
@@ -21,6 +22,24 @@ static void link_callback(struct fut_callback *c) {
     c->home->callbacks = c;
 }
 
+/* At the end: the first ones are told first. */
+static void link_untold(struct fut_callback *c) {
+    c->next_untold = NULL;
+    c->back_untold = c->home->untold_last;
+    *c->back_untold = c;
+    c->home->untold_last = &c->next_untold;
+}
+
+static void unlink_untold(struct fut_callback *c) {
+    if (!c->back_untold) return;
+    *c->back_untold = c->next_untold;
+    if (c->next_untold)
+        c->next_untold->back_untold = c->back_untold;
+    else
+        c->home->untold_last = c->back_untold;
+    c->back_untold = NULL;
+}
+
 /* Makes one of the n values at the top, which it pops, and pushes it; it does not watch yet. */
 static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
                                      fut_callback_failed *failed) {
@@ -29,6 +48,7 @@ static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
     fut_watch_init(&c->watch);
     c->home = home;
     c->back = NULL;
+    c->back_untold = NULL;
     c->n = n;
     c->failed = failed;
     c->live = c->asks = false;
@@ -53,6 +73,7 @@ struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n
                                       struct fut_future *future, fut_callback_failed *failed) {
     struct fut_callback *c = push_new(home, L, n, failed);
     fut_watch_start(&c->watch, &home->inbox, future);
+    if (fut_native_hears(future)) link_untold(c);
     return c;
 }
 
@@ -81,6 +102,7 @@ static void stop_watch(struct fut_callback *c, bool declines) {
 
 static void end_callback(struct fut_callback *c, bool declines) {
     stop_watch(c, declines);
+    unlink_untold(c);
     c->live = false;
     if (!c->back) return;
     *c->back = c->next;
@@ -155,6 +177,15 @@ void fut_callback_look(struct fut_home *home) {
     if (!fut_orphan_due(&home->forks)) return;
     for (struct fut_callback *c = home->callbacks; c; c = c->next)
         fut_orphan_look(c->watch.future);
+}
+
+void fut_callback_tell(struct fut_home *home) {
+    for (struct fut_callback *c; (c = home->untold); unlink_untold(c)) {
+        struct fut_future *f = c->watch.future;
+        if (!fut_native_attends(f)) return;
+        fut_native_tell(f);
+        if (fut_future_state(f) == FUT_PENDING) return; /* one at a time */
+    }
 }
 
 void fut_callback_drop_all(struct fut_home *home) {

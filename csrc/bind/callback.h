@@ -23,9 +23,10 @@ struct fut_callback {
     struct fut_watch watch; /* first: the inbox hands out watches */
     struct fut_home *home;
     struct fut_callback *next, **back; /* in home->callbacks; back is NULL when it is not */
-    fut_callback_failed *failed;       /* or NULL: home.c warns */
-    int n;                             /* of its user values */
-    bool live;                         /* added, has not run, was not dropped */
+    struct fut_callback *next_untold, **back_untold; /* in home->untold; likewise */
+    fut_callback_failed *failed;                     /* or NULL: home.c warns */
+    int n;                                           /* of its user values */
+    bool live;                                       /* added, has not run, was not dropped */
     bool asks; /* called with a question (core/waiter.h), not at the end: bind/asker.c */
 };
 
@@ -74,6 +75,10 @@ struct fut_callback_call {
     const char *what; /* it was, for a warning */
 };
 int fut_callback_run(lua_State *L);
+
+/* fut_callback_tell(home): for whoever is about to sleep: modules that hold work back hear that
+ * the callbacks wait for it; see core/waiting.h. */
+void fut_callback_tell(struct fut_home *home);
 
 /* fut_callback_look(home): for whoever is about to wait for callbacks: after a fork, ends the
  * orphans (bind/orphan.h) that callbacks wait for. */

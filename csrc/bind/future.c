@@ -190,6 +190,12 @@ static int future_wait(lua_State *L) {
     return 1;
 }
 
+/* _awaited(): somebody waits for it in a way of his own. */
+static int future_awaited(lua_State *L) {
+    fut_native_tell(fut_future_check(L, 1));
+    return 0;
+}
+
 static int future_traceback(lua_State *L) {
     fut_future_push_traceback(L, 1, fut_future_check(L, 1));
     return 1;
@@ -345,13 +351,21 @@ static const struct fut_handle_class native_class = {
 };
 
 static const luaL_Reg methods[] = {
-    {"result", future_result},     {"exception", future_exception},
-    {"outcome", future_outcome},   {"traceback", future_traceback},
-    {"_wait", future_wait},        {"cancel", future_cancel},
-    {"state", future_state},       {"cancelled", future_cancelled},
-    {"running", future_running},   {"done", future_done},
-    {"attempts", future_attempts}, {"add_done_callback", future_add_done_callback},
-    {"progress", future_progress}, {NULL, NULL},
+    {"result", future_result},
+    {"exception", future_exception},
+    {"outcome", future_outcome},
+    {"traceback", future_traceback},
+    {"_wait", future_wait},
+    {"cancel", future_cancel},
+    {"_awaited", future_awaited},
+    {"state", future_state},
+    {"cancelled", future_cancelled},
+    {"running", future_running},
+    {"done", future_done},
+    {"attempts", future_attempts},
+    {"add_done_callback", future_add_done_callback},
+    {"progress", future_progress},
+    {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {

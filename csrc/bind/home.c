@@ -122,6 +122,7 @@ struct fut_home *fut_home_open(lua_State *L) {
     lua_pop(L, 1);
     fut_interrupt_open(L);
     home->forks = fut_process_forks();
+    home->untold_last = &home->untold;
     fut_parker_init(&home->parker);
     fut_waiter_init(&home->inbox, &home->parker);
     fut_waiter_init(&home->askers, &home->parker);
@@ -259,6 +260,7 @@ static bool is_interrupted(struct fut_home *home) {
 }
 
 enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
+    fut_callback_tell(home);
     if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
     fut_time now = fut_now();
     if (now >= deadline) return FUT_WAIT_TIMEOUT;
@@ -284,6 +286,7 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
     if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
     if (fut_now() >= what->deadline) return FUT_WAIT_TIMEOUT;
     for (;;) { /* what ends the wait is seen before `again` is promised, not after it */
+        if (what->tell) what->tell(what->arg);
         what->parker = &home->parker;
         what->may_stack = !home->in_callback && fut_lua_worker_can_nest(L);
         enum fut_help help = ex->ops->wait_begin(ex, what);
@@ -314,9 +317,10 @@ enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(v
         fut_home_run_due(home, L, &interrupted);
         if (interrupted) return FUT_WAIT_INTERRUPTED;
         if (is_ready) return FUT_WAIT_READY;
-        enum fut_wait end = in_task && may_help(home, what)
-                                ? help_or_sleep(home, L, ready, arg, what)
-                                : fut_home_sleep(home, what->deadline);
+        bool helps = in_task && may_help(home, what);
+        if (!helps && what->tell) what->tell(what->arg);
+        enum fut_wait end = helps ? help_or_sleep(home, L, ready, arg, what)
+                                  : fut_home_sleep(home, what->deadline);
         if (end != FUT_WAIT_READY) return end;
     }
 }

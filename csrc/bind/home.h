@@ -28,6 +28,7 @@ struct fut_home {
     struct fut_waiter askers;       /* of those that have nothing to ask any more */
     struct fut_event event;         /* shows whether there are some, for event loops */
     struct fut_callback *callbacks; /* those of the registry (bind/callback.h) */
+    struct fut_callback *untold, **untold_last; /* of futures that want to hear of waits */
     struct fut_spin spin;
     struct fut_question *asking; /* what retry_on is asked now, the innermost first */
     bool in_callback;

@@ -66,6 +66,7 @@ static int futures_poll(lua_State *L) {
     bool interrupted = false;
     int ran = 0;
     fut_callback_look(home);
+    fut_callback_tell(home);
     if (!fut_home_defers(home, L)) {
         while (!has_due(&home->inbox) && !interrupted && fut_now() < deadline)
             interrupted = fut_home_sleep(home, deadline) == FUT_WAIT_INTERRUPTED;

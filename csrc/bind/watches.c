@@ -7,6 +7,7 @@
 #include "bind/error.h"
 #include "bind/future.h"
 #include "bind/orphan.h"
+#include "core/native.h"
 
 #define TNAME "futures.Watches"
 
@@ -19,6 +20,7 @@ struct fut_watches_entry {
 static void free_entry(struct fut_watches *ws, struct fut_watches_entry *e) {
     fut_watch_stop(&e->watch);
     if (ws->scan == e) ws->scan = e->next;
+    if (ws->untold == e) ws->untold = e->next;
     if (e->next)
         e->next->back = e->back;
     else
@@ -66,8 +68,10 @@ void fut_watches_add(struct fut_watches *ws, lua_State *L, struct fut_future *f,
     *ws->last = e;
     ws->last = &e->next;
     if (!ws->scan) ws->scan = e;
+    if (!ws->untold) ws->untold = e;
     ws->pending++;
     ws->helps = ws->helps || fut_waiting_helps(f);
+    ws->tells = ws->tells || fut_native_hears(f);
     fut_watch_init(&e->watch);
     fut_watch_start(&e->watch, &ws->waiter, f);
 }
@@ -105,6 +109,28 @@ static struct fut_future *next_pending(void *arg, bool skip) {
     return ws->scan ? ws->scan->watch.future : NULL;
 }
 
+/* What wants to hear of it comes one by one; nothing while the first of them does not. */
+static struct fut_watches_entry *next_to_tell(struct fut_watches *ws) {
+    while (ws->untold && !fut_native_hears(ws->untold->watch.future))
+        ws->untold = ws->untold->next;
+    return ws->untold && fut_native_attends(ws->untold->watch.future) ? ws->untold : NULL;
+}
+
+static void tell_all(void *arg) {
+    struct fut_watches *ws = arg;
+    for (struct fut_watches_entry *e; (e = next_to_tell(ws)); ws->untold = e->next)
+        fut_native_tell(e->watch.future);
+}
+
+/* Those that have started, and one more: as much as is waited for. */
+static void tell_next(void *arg) {
+    struct fut_watches *ws = arg;
+    for (struct fut_watches_entry *e; (e = next_to_tell(ws)); ws->untold = e->next) {
+        fut_native_tell(e->watch.future);
+        if (fut_future_state(e->watch.future) == FUT_PENDING) return;
+    }
+}
+
 bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_time deadline) {
     struct fut_home *home = fut_home_of(L);
     if (fut_orphan_due(&ws->forks))
@@ -118,6 +144,9 @@ bool fut_watches_wait(struct fut_watches *ws, lua_State *L, size_t wanted, fut_t
     struct fut_waiting what = {
         .each = each,
         .next_pending = next_pending,
+        .tell = !ws->tells              ? NULL
+                : wanted >= ws->pending ? tell_all
+                                        : tell_next,
         .arg = ws,
         .helps = ws->helps,
         .all = wanted >= ws->pending,

@@ -21,8 +21,10 @@ struct fut_watches {
     struct fut_watches_entry *entries; /* added and not yet shifted, in this order */
     struct fut_watches_entry **last;   /* where the next one is to be added */
     struct fut_watches_entry *scan;    /* none before it is of a pending future; or NULL */
+    struct fut_watches_entry *untold;  /* those before it need not be told; or NULL */
     size_t pending;                    /* their number */
     bool helps;                        /* one is of a task: see core/waiting.h */
+    bool tells;                        /* one wants to hear of it: likewise */
     unsigned forks;                    /* see bind/orphan.h */
 };
 

@@ -34,6 +34,20 @@ static inline struct fut_native *fut_native_of(const struct fut_future *f) {
 /* fut_native_cancel(n): -> cancelled, and tells the module; false when it is too late. */
 bool fut_native_cancel(struct fut_native *n);
 
+/* fut_native_hears(f): its module may want to hear that somebody waits for f.
+ * fut_native_attends(f): it does so now. fut_native_tell(f): then tells it. */
+static inline bool fut_native_hears(const struct fut_future *f) {
+    const struct fut_native *n = fut_native_of(f);
+    return n && n->class->attends;
+}
+static inline bool fut_native_attends(const struct fut_future *f) {
+    return fut_native_hears(f) && fut_native_of(f)->class->attends();
+}
+static inline void fut_native_tell(struct fut_future *f) {
+    if (!fut_native_attends(f) || fut_future_done(f)) return;
+    fut_native_of(f)->class->awaited(fut_native_of(f)->context);
+}
+
 /* fut_native_forked(f): f belongs to a parent of this process: nobody will complete it here. */
 static inline bool fut_native_forked(const struct fut_future *f) {
     const struct fut_native *n = fut_native_of(f);

@@ -25,6 +25,9 @@ struct fut_waiting {
     /* next_pending(arg, skip): the first of them that may still be pending; `skip`: the one
      * after that. */
     struct fut_future *(*next_pending)(void *arg, bool skip);
+    /* tell(arg): tells modules that hold work back what is waited for (fut_native_tell). Called
+     * before each sleep, and each is a short one. NULL: there are none. */
+    void (*tell)(void *arg);
     void *arg;
     struct fut_executor *executor; /* whose end is waited for, or NULL */
     bool helps;     /* a task of a pool may be among them: only then the rest has a meaning */

@@ -171,11 +171,13 @@ static int push_future(lua_State *L, struct fut_future *f) {
     return 1;
 }
 
-/* stopped(session) -> a future that is done when it is closed and its last job is over. */
+/* stopped(session) -> a future that is done when it is closed and its last job is over; the
+ * caller is about to wait for it. */
 static int l_stopped(lua_State *L) {
     const struct fut_api *api = fut_engine_api();
     struct fut_session *s = check(L, 1);
     api->future_slot(L);
+    fut_engine_drain(s);
     api->future_hold(s->stopped);
     return push_future(L, s->stopped);
 }

@@ -172,16 +172,51 @@ void fut_engine_dropped(struct fut_job *job) {
     fut_unlock(&lock);
 }
 
-bool fut_engine_take(struct fut_engine *e, struct fut_job **fresh, struct fut_job **dropped) {
+void fut_engine_awaited(struct fut_job *job) {
+    if (!is_of_this_process(job) || atomic_exchange(&job->awaited, true)) return;
     fut_lock(&lock);
-    *fresh = e->new_first;
+    if (!job->over) {
+        fut_job_hold(job);
+        job->next_told = current->awaited;
+        current->awaited = job;
+        wake(current);
+    }
+    fut_unlock(&lock);
+}
+
+/* Who does not wait for room, as nearly all, pays for none of this. Never false again: who does
+ * not hear of the change looks every now and then. */
+static atomic_bool attends;
+
+bool fut_engine_attends(void) {
+    return atomic_load_explicit(&attends, memory_order_relaxed);
+}
+
+/* After s->starved was set: so either this sees what was asked for, or who asks sees that. */
+bool fut_engine_lets(struct fut_session *s) {
+    atomic_store_explicit(&attends, true, memory_order_relaxed);
+    fut_lock(&lock);
+    bool lets = s->drains || s->room;
+    fut_unlock(&lock);
+    return lets;
+}
+
+void fut_engine_drain(struct fut_session *s) {
+    fut_lock(&lock);
+    s->drains = true;
+    wake(current);
+    fut_unlock(&lock);
+}
+
+bool fut_engine_take(struct fut_engine *e, struct fut_inbox *in) {
+    fut_lock(&lock);
+    *in = (struct fut_inbox){e->new_first, e->dropped, e->awaited};
     e->new_first = NULL;
     e->new_last = &e->new_first;
-    *dropped = e->dropped;
-    e->dropped = NULL;
+    e->dropped = e->awaited = NULL;
     e->woken = false;
-    /* New jobs and dropped ones are live. */
-    bool goes_on = e->live > 0 || e->sessions > 0 || *dropped;
+    /* New jobs are live; the others were, when they were put there. */
+    bool goes_on = e->live > 0 || e->sessions > 0 || in->dropped || in->awaited;
     if (!goes_on) {
         current = NULL;
         FUT_ASSERT(!ended);
@@ -368,6 +403,7 @@ struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending) {
     api->future_hold(f);
     bool found = s->closed || s->stats.pending < max_pending;
     struct fut_future *room = found ? take_room(s) : NULL;
+    if (!found && atomic_load(&s->starved)) wake(current);
     fut_unlock(&lock);
     if (spare) api->future_drop(spare);
     settle(room);

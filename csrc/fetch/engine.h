@@ -37,14 +37,24 @@ enum fut_err fut_engine_submit(struct fut_job *job);
 /* fut_engine_dropped(job): its future was cancelled. */
 void fut_engine_dropped(struct fut_job *job);
 
+/* fut_engine_awaited(job): somebody waits for it: max_buffered holds it back no longer.
+ * fut_engine_attends(): it may be of use to say so: some session is above its max_buffered, or
+ * was. */
+void fut_engine_awaited(struct fut_job *job);
+bool fut_engine_attends(void);
+
+/* fut_engine_drain(s): somebody waits for the end of s: likewise for all its jobs. */
+void fut_engine_drain(struct fut_session *s);
+
 /* How to close a session: what happens to its jobs. */
 enum fut_closing { FUT_CLOSING_KEEP, FUT_CLOSING_CANCEL_QUEUED, FUT_CLOSING_CANCEL_ALL };
 
 /* fut_engine_close_session(s, how): takes no more. Idempotent. */
 void fut_engine_close_session(struct fut_session *s, enum fut_closing how);
 
-/* fut_engine_room(s, max_pending): a future, with a count for the caller, that is settled when
- * fewer jobs than that are pending, or it is worth another look; NULL: no memory. */
+/* fut_engine_room(s, max_pending): a future, with a count for the caller, who is about to wait
+ * for it. It is settled when fewer jobs than that are pending, or it is worth another look;
+ * NULL: no memory. */
 struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending);
 
 /* fut_engine_stats(s, out, wait, run): the counts of one moment, and the times of those that

@@ -40,7 +40,7 @@ struct fut_engine {
 
     /* guarded by the lock */
     struct fut_job *new_first, **new_last; /* in order of submission */
-    struct fut_job *dropped;
+    struct fut_job *dropped, *awaited;
     bool woken;      /* it will look at all this again */
     size_t live;     /* jobs that are not over */
     size_t sessions; /* joined and not left */
@@ -62,9 +62,20 @@ struct fut_engine {
 
 /* ---- engine.c ---- */
 
-/* fut_engine_take(e, dropped): the new jobs, in order, and those that were cancelled. False
- * when the engine has ended: nobody knows it any more. */
-bool fut_engine_take(struct fut_engine *e, struct fut_job **fresh, struct fut_job **dropped);
+/* What others have left for the engine. A count is held of each dropped and awaited one. */
+struct fut_inbox {
+    struct fut_job *fresh; /* in order */
+    struct fut_job *dropped;
+    struct fut_job *awaited;
+};
+
+/* fut_engine_take(e): false when the engine has ended: nobody knows it any more. */
+bool fut_engine_take(struct fut_engine *e, struct fut_inbox *in);
+
+/* fut_engine_lets(s): s is above max_buffered; may a job start all the same, for somebody who
+ * waits for room or for the end of s? When it may not, the engine looks again as soon as that
+ * changes. */
+bool fut_engine_lets(struct fut_session *s);
 
 /* fut_engine_begin_work(), fut_engine_end_work(): the thread is in the middle of libcurl. */
 void fut_engine_begin_work(void);

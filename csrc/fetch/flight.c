@@ -24,6 +24,7 @@ static void release_transfer(struct fut_job *job) {
 static void end(struct fut_engine *e, struct fut_job *job, void *object, bool failed,
                 bool cancelled) {
     fut_alarms_set(&e->alarms, &job->alarm, FUT_NEVER);
+    fut_schedule_forget(job);
     release_transfer(job);
     job->object = object;
     job->how = cancelled           ? FUT_ENDING_CANCELLED

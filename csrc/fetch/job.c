@@ -43,6 +43,10 @@ static void *on_forked(void *context) {
                               "this process was forked; its parent runs the request");
 }
 
+static void on_awaited(void *context) {
+    fut_engine_awaited(context);
+}
+
 static void on_release(void *context) {
     fut_job_drop(context);
 }
@@ -53,6 +57,8 @@ const struct fut_future_class fut_job_class = {
     .attempts = on_attempts,
     .forked = on_forked,
     .release = on_release,
+    .awaited = on_awaited,
+    .attends = fut_engine_attends,
 };
 
 struct fut_job *fut_job_new(struct fut_session *s, struct fut_request *request, char *url,

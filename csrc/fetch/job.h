@@ -45,6 +45,8 @@ struct fut_job {
     int first_fd;                /* of the sockets whose bytes are this job's, or -1 */
     struct fut_host *host;       /* while QUEUED or RUNNING */
     struct fut_heap_node queued; /* in host->jobs */
+    struct fut_job *next_awaited, **back_awaited; /* in session->awaited */
+    bool urgent;                                  /* max_buffered does not hold it back */
     struct fut_alarm alarm;
     struct fut_transfer *transfer; /* from the first attempt on */
     fut_time again_at;             /* while PAUSED */
@@ -54,12 +56,13 @@ struct fut_job {
 
     struct fut_progress progress; /* any thread may read it */
     atomic_int attempts;          /* likewise */
+    atomic_bool awaited;          /* likewise: somebody waits for it, and the engine knows */
 
     enum fut_ending how; /* while OVER */
 
     /* guarded by the engine's lock */
     struct fut_job *next, **back; /* in session->jobs */
-    struct fut_job *next_new, *next_dropped, *next_victim;
+    struct fut_job *next_new, *next_dropped, *next_told, *next_victim;
     struct fut_future *victim; /* of the closing that cancels it; a count is held */
     enum fut_ending ending;
     bool started; /* counted as running, no longer as pending */

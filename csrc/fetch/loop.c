@@ -37,6 +37,14 @@ static void admit_all(struct fut_engine *e, struct fut_job *fresh, fut_time now)
     }
 }
 
+static void await_all(struct fut_job *awaited) {
+    for (struct fut_job *job = awaited, *next; job; job = next) {
+        next = job->next_told;
+        if (job->state != FUT_JOB_OVER) fut_schedule_await(job);
+        fut_job_drop(job); /* the count of the list */
+    }
+}
+
 static void drop_all(struct fut_engine *e, struct fut_job *dropped, fut_time now) {
     for (struct fut_job *job = dropped, *next; job; job = next) {
         next = job->next_dropped;
@@ -70,13 +78,14 @@ static void handle_sockets(struct fut_engine *e, const struct fut_poller_event *
 void *fut_engine_main(void *arg) {
     struct fut_engine *e = arg;
     struct fut_poller_event events[EVENTS];
-    struct fut_job *fresh, *dropped;
+    struct fut_inbox in;
     fut_thread_set_name("futures.fetch");
     fut_engine_begin_work();
-    while (fut_engine_take(e, &fresh, &dropped)) {
+    while (fut_engine_take(e, &in)) {
         fut_time now = fut_now();
-        admit_all(e, fresh, now);
-        drop_all(e, dropped, now);
+        admit_all(e, in.fresh, now);
+        await_all(in.awaited);
+        drop_all(e, in.dropped, now);
         start_all(e, now);
         /* What was started sends its request before others are told of what is done. */
         fut_wire_timeout(e, fut_now());

@@ -14,6 +14,7 @@ static struct fut_job *job_of(const struct fut_heap_node *node) {
 
 static bool job_before(const struct fut_heap_node *a, const struct fut_heap_node *b) {
     const struct fut_job *x = job_of(a), *y = job_of(b);
+    if (x->urgent != y->urgent) return x->urgent;
     if (x->request->priority != y->request->priority)
         return x->request->priority > y->request->priority;
     return x->number < y->number;
@@ -181,6 +182,41 @@ void fut_schedule_remove(struct fut_engine *e, struct fut_job *job, fut_time now
     forget_idle(h, now);
 }
 
+/* ---- max_buffered ---- */
+
+void fut_schedule_await(struct fut_job *job) {
+    struct fut_session *s = job->session;
+    if (job->urgent || job->back_awaited) return;
+    job->next_awaited = s->awaited;
+    job->back_awaited = &s->awaited;
+    if (job->next_awaited) job->next_awaited->back_awaited = &job->next_awaited;
+    s->awaited = job;
+}
+
+void fut_schedule_forget(struct fut_job *job) {
+    if (!job->back_awaited) return;
+    *job->back_awaited = job->next_awaited;
+    if (job->next_awaited) job->next_awaited->back_awaited = job->back_awaited;
+    job->back_awaited = NULL;
+}
+
+static void urge(struct fut_engine *e, struct fut_job *job, fut_time now) {
+    bool is_queued = job->state == FUT_JOB_QUEUED;
+    if (is_queued) take_out(job);
+    job->urgent = true;
+    if (!is_queued) return; /* when it will be */
+    fut_heap_push(&job->host->jobs, &job->queued);
+    refresh(e, job->host, now);
+}
+
+/* Only now: while nothing is held back, waiting for one does not change the order. */
+static void urge_awaited(struct fut_engine *e, struct fut_session *s, fut_time now) {
+    for (struct fut_job *job; (job = s->awaited);) {
+        fut_schedule_forget(job);
+        urge(e, job, now);
+    }
+}
+
 static bool is_starved(struct fut_session *s, uint64_t max_buffered) {
     if (atomic_load(&s->buffered) <= max_buffered) return false;
     /* seq_cst: either this sees what was taken meanwhile, or that sees this */
@@ -190,12 +226,34 @@ static bool is_starved(struct fut_session *s, uint64_t max_buffered) {
     return false;
 }
 
+/* Not what somebody waits for: he might take nothing before it has come. */
+static bool is_held_back(const struct fut_job *job) {
+    struct fut_session *s = job->session;
+    return !job->urgent && is_starved(s, job->request->max_buffered) && !fut_engine_lets(s);
+}
+
+/* ---- the next one ---- */
+
+/* The first one of a host that may have one more; NULL: none, or the session may not. */
+static struct fut_job *first_ready(const struct fut_session *s) {
+    const struct fut_host *h = (const struct fut_host *)s->ready.first;
+    struct fut_job *job = h ? first_of(h) : NULL;
+    return job && s->in_flight < job->request->max_connections ? job : NULL;
+}
+
+static struct fut_job *find(struct fut_engine *e, struct fut_session *s, fut_time now) {
+    struct fut_job *job = first_ready(s);
+    if (!job || !is_held_back(job)) return job;
+    urge_awaited(e, s, now);
+    job = first_ready(s);
+    return job && job->urgent ? job : NULL;
+}
+
 struct fut_job *fut_schedule_take(struct fut_engine *e, struct fut_session *s, fut_time now) {
-    struct fut_host *h = (struct fut_host *)s->ready.first;
-    if (!h) return NULL;
-    struct fut_job *job = first_of(h);
+    struct fut_job *job = find(e, s, now);
+    if (!job) return NULL;
     const struct fut_request *r = job->request;
-    if (s->in_flight >= r->max_connections || is_starved(s, r->max_buffered)) return NULL;
+    struct fut_host *h = job->host;
     take_out(job);
     h->in_flight++;
     s->in_flight++;

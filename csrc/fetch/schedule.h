@@ -2,7 +2,7 @@
 /* Which job starts next: the queues of a session, one for each host, and their limits.
  *
  *   session.ready: hosts whose first job may start now, by that job's turn
- *   host.jobs:     its queue, by priority, then by number
+ *   host.jobs:     its queue: urgent ones, then by priority, then by number
  *
  * A host leaves `ready` while it has as many transfers as it may, and until its rate allows the
  * next one.
@@ -35,6 +35,12 @@ bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, const char *se
 
 /* fut_schedule_remove(e, job, now): a queued job out of its queue. */
 void fut_schedule_remove(struct fut_engine *e, struct fut_job *job, fut_time now);
+
+/* fut_schedule_await(job): somebody waits for it, whatever its state: when max_buffered holds
+ * jobs back it becomes urgent: not this one, and it goes first. fut_schedule_forget(job): it is
+ * over. */
+void fut_schedule_await(struct fut_job *job);
+void fut_schedule_forget(struct fut_job *job);
 
 /* fut_schedule_take(e, s, now): the job that is to start now, counted as in flight; or NULL. */
 struct fut_job *fut_schedule_take(struct fut_engine *e, struct fut_session *s, fut_time now);

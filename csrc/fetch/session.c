@@ -64,6 +64,7 @@ void fut_session_check_fork(struct fut_session *s) {
     s->hosts = NULL;
     s->host_count = s->host_cap = 0;
     s->in_flight = 0;
+    s->awaited = NULL;
     s->jar = NULL;
     s->next = NULL;
     s->back = NULL;

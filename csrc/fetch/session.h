@@ -38,6 +38,7 @@ struct fut_session {
     /* guarded by the engine's lock */
     bool closed;
     bool joined; /* the engine counts it */
+    bool drains; /* somebody waits until it has stopped */
     struct fut_session_stats stats;
     struct fut_histogram wait, run; /* from submit to start, and from there to the end */
     struct fut_job *jobs;           /* those that are not over */
@@ -49,6 +50,7 @@ struct fut_session {
     struct fut_host **hosts;
     size_t host_count, host_cap; /* the cap is 0 or a power of two */
     size_t in_flight;
+    struct fut_job *awaited; /* that somebody waits for, and are not urgent yet */
     CURLSH *jar;
     struct fut_session *next, **back; /* of those that the engine looks after */
 

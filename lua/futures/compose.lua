@@ -192,7 +192,10 @@ function compose.await(future)
             error(errors.new(errors.Error, "await cannot yield here: a C function, such as "
                 .. "table.sort or string.gsub, or a callback is on the way"), 0)
         end
-        repeat coroutine.yield(future) until future:done()
+        repeat
+            future:_awaited()
+            coroutine.yield(future)
+        until future:done()
     end
     return future:result()
 end

@@ -31,7 +31,7 @@
 ---@field retries? integer|futures.FetchRetries further attempts; default: 0
 ---@field max_connections? integer requests under way in the session; default: 100
 ---@field max_per_host? integer to one host; default: 16
----@field max_buffered? integer|false bytes of bodies nobody has taken; default: 1 GiB
+---@field max_buffered? integer|false bytes not taken that hold others back; default: 1 GiB
 ---@field rate? number|false requests per second to a host, spread evenly; default: any
 ---@field cookies? boolean keep and send them, in a jar of the session; default: false
 ---@field priority? number higher first; default: 0
