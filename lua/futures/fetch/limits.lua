@@ -2,7 +2,9 @@
 --- The options that say how many requests, how fast, how often: each takes the flat request and
 --- the value; it returns what is wrong, or nothing.
 
+local check = require "futures.check"
 local fields = require "futures.fetch.fields"
+local retries = require "futures.retries"
 
 local limits = {}
 
@@ -20,17 +22,6 @@ local function integer(value, least)
         return nil, ("must be at least %d"):format(least)
     end
     return n
-end
-
--- A number that is one, of at least 0; what is wrong.
-local function check_number(value, what)
-    if not math.type(value) then
-        return expected(what or "number", value)
-    elseif value ~= value then
-        return "not a number (NaN)"
-    elseif value < 0 then
-        return "must not be negative"
-    end
 end
 
 local function count(key)
@@ -80,10 +71,15 @@ end
 function limits.rate(flat, value)
     if value == false then
         flat.rate = 0
-        return nil
+    elseif not math.type(value) then
+        return expected("number or false", value)
+    elseif value ~= value then
+        return "not a number (NaN)"
+    elseif value <= 0 then
+        return "must be positive"
+    else
+        flat.rate = value
     end
-    flat.rate = value
-    return check_number(value, "number or false") or value == 0 and "must be positive" or nil
 end
 
 function limits.deadline(flat, value)
@@ -100,97 +96,53 @@ end
 
 -- ---- retries ----
 
-local USUAL = {
-    max = 0, backoff = 0.2, factor = 2, max_delay = 30, jitter = true,
-    respect_retry_after = true,
-    statuses = { 408, 429, 500, 502, 503, 504 },
-    methods = { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" },
-}
-
-local checks = {}
-
-function checks.max(value)
-    return select(2, integer(value, 0))
-end
-
-checks.backoff, checks.factor, checks.max_delay = check_number, check_number, check_number
-
-function checks.jitter(value)
-    return type(value) ~= "boolean" and expected("boolean", value) or nil
-end
-
-checks.respect_retry_after = checks.jitter
-
 local function array_problem(value)
     return type(value) ~= "table" and expected("array", value) or fields.array_problem(value)
 end
 
-function checks.statuses(value)
+local function statuses(value)
     local problem = array_problem(value)
     if problem then
-        return problem
+        return nil, problem
     end
     for i, status in ipairs(value) do
         local n = integer(status, 100)
         if not n or n > 599 then
-            return ("[%d]: status expected, got %s"):format(i, tostring(status))
+            return nil, ("[%d]: status expected, got %s"):format(i, tostring(status))
         end
     end
-end
-
-function checks.methods(value)
-    local problem = array_problem(value)
-    if problem then
-        return problem
-    end
-    for i, method in ipairs(value) do
-        if type(method) ~= "string" then
-            return ("[%d]: %s"):format(i, expected("string", method))
-        end
-    end
+    return value
 end
 
 local function method_set(list)
+    local problem = array_problem(list)
+    if problem then
+        return nil, problem
+    end
     local set = {}
-    for _, method in ipairs(list) do
+    for i, method in ipairs(list) do
+        if type(method) ~= "string" then
+            return nil, ("[%d]: %s"):format(i, expected("string", method))
+        end
         set[method], set[method:upper()] = true, true
     end
     return set
 end
 
+local policy = retries.kind({
+    backoff = 0.2, factor = 2, max_delay = 30, jitter = true, respect_retry_after = true,
+    statuses = { 408, 429, 500, 502, 503, 504 },
+    methods = method_set { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" },
+}, {
+    respect_retry_after = { "boolean", retries.boolean },
+    statuses = { "array", statuses },
+    methods = { "array", method_set },
+})
+
 function limits.retries(flat, value)
-    local given = value
-    if type(value) ~= "table" then
-        local n, problem = integer(value, 0)
-        if not n then
-            return problem and problem:gsub("^integer expected", "integer or table expected")
-        end
-        given = { max = n }
-    end
-    local policy = setmetatable({}, { __index = USUAL })
-    for key, one in pairs(given) do
-        if not checks[key] then
-            return ("unknown field '%s'"):format(tostring(key))
-        end
-        local problem = checks[key](one)
-        if problem then
-            return ("'%s': %s"):format(key, problem)
-        end
-        policy[key] = one
-    end
-    if given.max == nil then
-        return "'max' is missing: how many times after the first"
-    end
-    flat.retry = {
-        max = math.min(math.tointeger(policy.max), 1000000),
-        backoff = policy.backoff,
-        factor = policy.factor,
-        max_delay = policy.max_delay,
-        jitter = policy.jitter,
-        respect_retry_after = policy.respect_retry_after,
-        statuses = policy.statuses,
-        methods = method_set(policy.methods),
-    }
+    local problem
+    flat.retry, problem = policy(value, check.shown)
+    return problem
 end
 
 return limits
