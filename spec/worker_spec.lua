@@ -81,6 +81,21 @@ describe("A worker state", function()
         assert.is_true(rawequal(futures, ex:submit(require, "futures"):result(LIMIT)))
     end)
 
+    it("collects garbage as lua5.4 does, unless its initializer says how", function()
+        for _, new in ipairs { futures.ThreadPoolExecutor, futures.ProcessPoolExecutor } do
+            do
+                local usual <close> = new(1)
+                assert.equal("generational",
+                    usual:submit(collectgarbage, "generational"):result(LIMIT))
+            end
+            local other <close> = new {
+                max_workers = 1, initializer = collectgarbage, initargs = { "incremental" },
+            }
+            assert.equal("incremental",
+                other:submit(collectgarbage, "incremental"):result(LIMIT))
+        end
+    end)
+
     it("has the caller's package.path and package.cpath", function()
         local path, cpath = ex:submit(function()
             return package.path, package.cpath
