@@ -3,6 +3,10 @@
 #ifndef FUT_BASE_CPU_H
 #define FUT_BASE_CPU_H
 
+/* Bytes that processors take from each other at a time: of some a pair of lines, since the
+ * second one is fetched along. */
+enum { FUT_CACHE_LINE = 128 };
+
 /* fut_cpu_count(): at least 1: the affinity mask, cut by the CPU quota of the process's cgroup
  * (v2, else v1), rounded up. Reads files: not for hot paths. */
 int fut_cpu_count(void);

@@ -12,7 +12,8 @@ static void future_free(struct fut_object *o) {
     fut_free(f);
 }
 
-const struct fut_object_type fut_future_type = {"future", future_free};
+const struct fut_object_type fut_future_type = {
+    .name = "future", .free = future_free, .needs_task = true};
 
 void fut_future_init(struct fut_future *f, const struct fut_object_type *type) {
     fut_object_init(&f->object, type);

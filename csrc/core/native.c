@@ -16,7 +16,7 @@ static void native_free(struct fut_object *o) {
     fut_slab_free(&natives, n);
 }
 
-const struct fut_object_type fut_native_type = {"future", native_free};
+const struct fut_object_type fut_native_type = {.name = "future", .free = native_free};
 
 struct fut_native *fut_native_new(const struct fut_future_class *class, void *context,
                                   const char *name) {

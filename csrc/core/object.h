@@ -10,12 +10,14 @@
 #define FUT_CORE_OBJECT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct fut_object;
 
 struct fut_object_type {
     const char *name; /* for messages and debuggers: "future", "executor", "code" */
     void (*free)(struct fut_object *object);
+    bool needs_task; /* it may take a task to settle it: who has it may wait for one */
 };
 
 struct fut_object {

@@ -20,7 +20,7 @@ static void link_free(struct fut_object *o) {
     fut_free(l);
 }
 
-static const struct fut_object_type link_type = {"link", link_free};
+static const struct fut_object_type link_type = {.name = "link", .free = link_free};
 
 static struct link *link_new(struct fut_object *held) {
     struct link *l = fut_zalloc(sizeof *l);

@@ -9,7 +9,8 @@ static void options_free(struct fut_object *o) {
     fut_free(options);
 }
 
-static const struct fut_object_type options_type = {"task options", options_free};
+static const struct fut_object_type options_type = {.name = "task options",
+                                                    .free = options_free};
 
 struct fut_task_options *fut_task_options_new(const char *name, size_t len) {
     struct fut_task_options *o = fut_zalloc(sizeof *o);

@@ -16,7 +16,11 @@ static enum fut_err set_refs(struct fut_payload *p, struct fut_object *const *re
         if (!to) return FUT_ENOMEM;
         p->refs.many = to;
     }
-    if (n) memcpy(to, refs, (size_t)n * sizeof *refs);
+    p->needs_task = false;
+    for (uint32_t i = 0; i < n; i++) {
+        to[i] = refs[i];
+        p->needs_task = p->needs_task || refs[i]->type->needs_task;
+    }
     p->nrefs = n;
     return FUT_OK;
 }

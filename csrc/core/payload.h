@@ -25,6 +25,9 @@ struct fut_payload {
     size_t len;     /* of the bytes */
     uint32_t nrefs; /* more than FUT_PAYLOAD_REFS: refs.many */
     bool heap;      /* the bytes are bytes.block */
+    /* One of the refs is what a task may have to settle. Known here, since to look at them
+     * costs much: their counts are being written elsewhere. */
+    bool needs_task;
     union {
         struct fut_object *few[FUT_PAYLOAD_REFS];
         struct fut_object **many;

@@ -13,7 +13,7 @@ static void thing_free(struct fut_object *o) {
     atomic_fetch_add(&freed, 1);
 }
 
-static const struct fut_object_type thing_type = {"thing", thing_free};
+static const struct fut_object_type thing_type = {.name = "thing", .free = thing_free};
 
 /* Objects with a count of the test's own, and one for the payload. */
 static void make_things(struct fut_object *things, struct fut_object **refs, int n) {

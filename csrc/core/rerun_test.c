@@ -10,7 +10,7 @@
 static void nothing_free(struct fut_object *o) {
     (void)o;
 }
-static const struct fut_object_type nothing_type = {"executor", nothing_free};
+static const struct fut_object_type nothing_type = {.name = "executor", .free = nothing_free};
 static struct fut_lock lock = FUT_LOCK_INIT; /* the executor's */
 static struct fut_executor nothing = {.object = {&nothing_type, {1}}};
 

@@ -9,7 +9,7 @@ static void executor_free(struct fut_object *o) {
     (void)o;
 }
 
-static const struct fut_object_type executor_type = {"executor", executor_free};
+static const struct fut_object_type executor_type = {.name = "executor", .free = executor_free};
 static struct fut_executor pools[2];
 
 enum { MAX = 12 };

@@ -27,7 +27,8 @@ static void task_free(struct fut_object *o) {
     fut_slab_free(&tasks, t);
 }
 
-const struct fut_object_type fut_task_type = {"future", task_free};
+const struct fut_object_type fut_task_type = {
+    .name = "future", .free = task_free, .needs_task = true};
 
 struct fut_task *fut_task_new(struct fut_executor *executor, struct fut_task_options *options) {
     struct fut_task *t = fut_slab_alloc(&tasks);

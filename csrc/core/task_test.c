@@ -24,7 +24,7 @@ static void notes_free(struct fut_object *o) {
     ((struct notes *)o)->freed = true;
 }
 
-static const struct fut_object_type notes_type = {"executor", notes_free};
+static const struct fut_object_type notes_type = {.name = "executor", .free = notes_free};
 static const struct fut_executor_ops notes_ops = {.cancel = cancel};
 
 static void notes_init(struct notes *n) {

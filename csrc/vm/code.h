@@ -14,15 +14,17 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/cpu.h"
 #include "base/err.h"
 #include "core/object.h"
 
 struct fut_code {
     struct fut_object object;
-    uint64_t id;        /* unique in this process, never used again */
-    uint64_t hash;      /* of the bytes */
-    size_t len;         /* of the dump, debug information included */
-    unsigned char nups; /* upvalues that a closure of it needs */
+    char apart[FUT_CACHE_LINE]; /* who submits counts above while workers read below */
+    uint64_t id;                /* unique in this process, never used again */
+    uint64_t hash;              /* of the bytes */
+    size_t len;                 /* of the dump, debug information included */
+    unsigned char nups;         /* upvalues that a closure of it needs */
     /* Upvalue (from 0) through which the code reaches its globals, or -1: what lua_load calls
      * the first upvalue may be any. Only the names say which one is _ENV. */
     int env;

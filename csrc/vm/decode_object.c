@@ -18,7 +18,8 @@ static enum fut_err read_code(struct fut_reading *r, struct fut_code **code) {
         return fut_reading_fail(r, FUT_ECORRUPT, "corrupt data: a function from a process");
     if (!fut_reading_number(r, &index) || index >= r->d->nrefs) return fut_reading_corrupt(r);
     struct fut_object *object = r->d->refs[index];
-    if (object->type != &fut_code_type) return fut_reading_corrupt(r);
+    if (!fut_loader_has(fut_reading_codec(r), object) && object->type != &fut_code_type)
+        return fut_reading_corrupt(r);
     *code = (struct fut_code *)object;
     return FUT_OK;
 }

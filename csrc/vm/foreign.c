@@ -60,7 +60,7 @@ static bool make_known(const struct fut_class *c) {
     fut_lock(&lock);
     bool known = fut_handle_class_foreign(c) != NULL;
     if (!known && (k = fut_zalloc(sizeof *k))) {
-        k->type = (struct fut_object_type){c->name, foreign_free};
+        k->type = (struct fut_object_type){.name = c->name, .free = foreign_free};
         k->public = c;
         k->handle = (struct fut_handle_class){
             .type = &k->type, .tname = c->name, .home = c->home, .make = make, .foreign = c};

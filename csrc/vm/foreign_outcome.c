@@ -98,7 +98,7 @@ static void call_free(struct fut_object *o) {
     fut_free(c);
 }
 
-static const struct fut_object_type call_type = {"native call", call_free};
+static const struct fut_object_type call_type = {.name = "native call", .free = call_free};
 
 enum fut_err fut_foreign_call(const struct fut_native_call *call, struct fut_payload *out) {
     unsigned char what = FUT_CALL_NATIVE;

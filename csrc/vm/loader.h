@@ -9,6 +9,14 @@
 #include "base/err.h"
 #include "vm/codec.h"
 
+/* fut_loader_has(c, object): it is a code that is kept here. Looks at the address only: the
+ * count in the object is being written by those who send it, and to read beside it costs
+ * both. */
+static inline bool fut_loader_has(const struct fut_codec *c, const struct fut_object *object) {
+    uint64_t at;
+    return fut_map_get(&c->loaded_at, (uintptr_t)object, &at);
+}
+
 /* fut_loader_plain(c, L, code): pushes a closure of code without upvalues, or with _ENV alone,
  * which then is the table of globals; the same one each time. FUT_ENOMEM, FUT_ECORRUPT when Lua
  * does not take the bytes; nothing is pushed then. */
