@@ -21,7 +21,7 @@ static void executor_free(struct fut_object *o) {
     (void)o; /* part of struct ends */
 }
 
-static const struct fut_object_type executor_type = {"executor", executor_free};
+static const struct fut_object_type executor_type = {.name = "executor", .free = executor_free};
 
 static void open_ends(struct ends *e) {
     memset(e, 0, sizeof *e);

@@ -224,7 +224,7 @@ static void pool_free(struct fut_object *o) {
     fut_free(p);
 }
 
-const struct fut_object_type fut_process_pool_type = {"executor", pool_free};
+const struct fut_object_type fut_process_pool_type = {.name = "executor", .free = pool_free};
 
 static enum fut_err start(struct fut_process_pool *p) {
     p->child =

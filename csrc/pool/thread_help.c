@@ -20,10 +20,7 @@ void fut_thread_set_self(struct fut_thread_worker *w) {
 /* What a call refers to it can wait for. On top of a task that somebody waits for it could wait
  * for what lies below, which waits for it to end. */
 static bool refers_to_futures(const struct fut_task *t) {
-    struct fut_object *const *refs = fut_payload_refs(&t->call);
-    for (uint32_t i = 0; i < t->call.nrefs; i++)
-        if (refs[i]->type == &fut_task_type || refs[i]->type == &fut_future_type) return true;
-    return false;
+    return t->call.needs_task;
 }
 
 /* A wait with a deadline must end in time, whatever a task on top of it does. */
@@ -130,15 +127,15 @@ bool fut_thread_rest(struct fut_thread_pool *p, struct fut_thread_worker *w) {
         p->nresting++;
     }
     while (w->resting && fut_now() < until) {
-        fut_unlock(&p->lock);
+        fut_thread_unlock(p);
         woken = fut_park(&w->parker, until);
-        fut_lock(&p->lock);
+        fut_thread_lock(p);
     }
     if (linked && !w->resting) { /* roused: its wake-up has come or is on the way */
         while (!woken) {
-            fut_unlock(&p->lock);
+            fut_thread_unlock(p);
             woken = fut_park(&w->parker, FUT_NEVER);
-            fut_lock(&p->lock);
+            fut_thread_lock(p);
         }
         p->coming--;
         return true;
@@ -172,7 +169,6 @@ static void unlink_waiter(struct fut_thread_pool *p, struct fut_thread_worker *w
 /* Under the lock: takes t, to be run on top of the task of the caller. */
 static void take(struct fut_thread_pool *p, struct fut_task *t) {
     fut_queue_remove(&p->queue, t);
-    fut_thread_set_pending(p);
     p->stacked++;
 }
 
@@ -183,16 +179,14 @@ static bool is_left_alone(struct fut_thread_pool *p, const struct fut_task *want
 }
 
 /* Under the lock: the worker sleeps. Then as many others may run as did before. */
-static struct fut_thread_worker *fall_asleep(struct fut_thread_pool *p,
-                                             struct fut_thread_worker *w,
-                                             struct fut_waiting *wait,
-                                             struct fut_task *wanted) {
+static void fall_asleep(struct fut_thread_pool *p, struct fut_thread_worker *w,
+                        struct fut_waiting *wait, struct fut_task *wanted) {
     link_waiter(p, w, wait);
     if (wanted && wanted->queued) { /* before others, which would wait in their turn */
         fut_queue_remove(&p->queue, wanted);
         fut_queue_push_front(&p->queue, wanted);
     }
-    return fut_thread_next_or_spare(p);
+    fut_thread_call(p);
 }
 
 /* In the graph of waits, where those with a deadline are not. */
@@ -208,17 +202,16 @@ enum fut_help fut_thread_wait_begin(struct fut_executor *ex, struct fut_waiting 
     struct fut_thread_worker *w = self;
     if (!w->inside) return FUT_HELP_SLEEP; /* it starts or ends, and runs no task */
     struct fut_task *wanted = first_wanted(p, wait);
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     if (w->called) {
         w->called = false;
         p->coming--;
     }
     enum fut_help help = FUT_HELP_RAN;
-    struct fut_thread_worker *other = NULL;
     struct fut_task *t = choose(p, w, wait, wanted);
     if (!t) {
         help = FUT_HELP_SLEEP;
-        other = fall_asleep(p, w, wait, wanted);
+        fall_asleep(p, w, wait, wanted);
         if (is_left_alone(p, wanted)) { /* no thread could be started: better now than never */
             bool may = wait->may_stack, ends = wait->deadline != FUT_NEVER;
             help = may ? FUT_HELP_RAN : ends ? FUT_HELP_SLEEP : FUT_HELP_NEVER;
@@ -226,12 +219,8 @@ enum fut_help fut_thread_wait_begin(struct fut_executor *ex, struct fut_waiting 
         }
         if (help != FUT_HELP_SLEEP) unlink_waiter(p, w);
     }
-    if (t) {
-        take(p, t);
-        other = fut_thread_next_or_spare(p);
-    }
-    fut_unlock(&p->lock);
-    fut_thread_wake(other);
+    if (t) take(p, t);
+    fut_thread_unlock(p);
     if (help == FUT_HELP_SLEEP && !begin_sleep(w, wait)) {
         fut_thread_wait_end(ex, false);
         help = FUT_HELP_NEVER;
@@ -246,17 +235,15 @@ enum fut_help fut_thread_wait_begin(struct fut_executor *ex, struct fut_waiting 
 
 void fut_thread_wait_end(struct fut_executor *ex, bool again) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
-    struct fut_thread_worker *w = self, *other = NULL;
+    struct fut_thread_worker *w = self;
     if (!w->waiting) return;
     if (w->asleep) fut_sleeper_end(&w->sleeper);
     w->asleep = false;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     unlink_waiter(p, w);
     if (w->called && !again) { /* it goes on with its own: somebody else must come */
         w->called = false;
         p->coming--;
-        other = fut_thread_next_or_spare(p);
     }
-    fut_unlock(&p->lock);
-    fut_thread_wake(other);
+    fut_thread_unlock(p);
 }

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/thread_pool.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "pool/thread_inside.h"
 
-struct fut_task *fut_thread_take_all(struct fut_thread_pool *p) {
-    struct fut_task *first = fut_queue_take_all(&p->queue);
-    fut_thread_set_pending(p);
-    return first;
-}
-
 /* Under the lock: empties the queue into cancelled futures; the caller drops them after it. */
 static struct fut_task *cancel_all(struct fut_thread_pool *p) {
     p->cancelled += p->queue.length + p->reruns.length;
-    struct fut_task *first = fut_thread_take_all(p);
+    struct fut_task *first = fut_queue_take_all(&p->queue);
     struct fut_outcome last = {0};
     for (struct fut_task *t; (t = fut_reruns_pop(&p->reruns, &last)); first = t) {
         fut_outcome_deinit(&last);
@@ -45,27 +41,28 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     if (needs_timer(tasks, n) && fut_thread_prepare_timers(p) != FUT_OK) return FUT_ETHREAD;
     fut_time now = fut_now();
-    fut_lock(&p->lock);
-    atomic_store_explicit(&p->submitter_cpu, fut_cpu_current(), memory_order_relaxed);
+    int cpu = fut_cpu_current(); /* written when it has changed: it is looked at by who spins */
+    if (atomic_load_explicit(&p->submitter_cpu, memory_order_relaxed) != cpu)
+        atomic_store_explicit(&p->submitter_cpu, cpu, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++) {
+        tasks[i]->future.done_at = now;
+        fut_task_hold(tasks[i]);
+    }
+    if (fut_inbox_put(&p->inbox, tasks, n)) return FUT_OK;
+    fut_thread_lock(p);
     enum fut_err err = p->broken ? FUT_EBROKEN : p->closed ? FUT_ECLOSED : FUT_OK;
     if (err == FUT_OK && !fut_bound_has_room(&p->bound, p->queue.length, n)) err = FUT_EFULL;
     if (err == FUT_OK) {
-        for (size_t i = 0; i < n; i++) {
-            tasks[i]->future.done_at = now;
-            fut_queue_push(&p->queue, tasks[i]);
-        }
+        for (size_t i = 0; i < n; i++) fut_queue_push(&p->queue, tasks[i]);
+        p->submitted += n;
         err = fut_thread_start_workers(p);
-        if (err == FUT_OK) {
-            for (size_t i = 0; i < n; i++) fut_task_hold(tasks[i]);
-            p->submitted += n;
-        } else { /* nobody can have taken one: there is no worker */
+        if (err != FUT_OK) { /* nobody can have taken one: there is no worker */
             for (size_t i = 0; i < n; i++) fut_queue_remove(&p->queue, tasks[i]);
+            p->submitted -= n;
         }
     }
-    fut_thread_set_pending(p);
-    struct fut_thread_worker *sleeper = fut_thread_next_to_wake(p);
-    fut_unlock(&p->lock);
-    fut_thread_wake(sleeper);
+    fut_thread_unlock(p);
+    for (size_t i = 0; i < n && err != FUT_OK; i++) fut_task_drop(tasks[i]); /* not the last */
     return err;
 }
 
@@ -78,11 +75,11 @@ static enum fut_err pool_room(struct fut_executor *ex, bool patient, struct fut_
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     enum fut_err err = FUT_OK;
     *out = NULL;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool worth_a_try = p->closed || fut_bound_has_room(&p->bound, p->queue.length, 1);
     bool refuses = p->bound.refuses && !patient && !is_about_to_take(p);
     if (!worth_a_try) err = refuses ? FUT_EFULL : fut_bound_wait(&p->bound, out);
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     return err;
 }
 
@@ -91,11 +88,10 @@ static enum fut_err pool_room(struct fut_executor *ex, bool patient, struct fut_
 static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     struct fut_outcome last = {0};
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool rests = t->pause != FUT_PAUSE_NONE, cancelled = rests || t->queued;
     if (t->queued) {
         fut_queue_remove(&p->queue, t);
-        fut_thread_set_pending(p);
     } else if (rests) {
         fut_reruns_remove(&p->reruns, t, &last);
     }
@@ -106,16 +102,16 @@ static bool pool_cancel(struct fut_executor *ex, struct fut_task *t) {
     if (rests)
         fut_thread_go_on(p);
     else
-        fut_unlock(&p->lock);
+        fut_thread_unlock(p);
     fut_outcome_deinit(&last);
     if (cancelled) fut_task_drop(t);
     return cancelled;
 }
 
 void fut_thread_check_stopped(struct fut_thread_pool *p) {
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool stopped = fut_thread_is_over(p) && p->nworkers == 0;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     if (!stopped) return;
     struct fut_outcome none = {.kind = FUT_OUTCOME_VALUES};
     fut_future_settle(p->stopped, &none); /* a second time it changes nothing */
@@ -123,11 +119,10 @@ void fut_thread_check_stopped(struct fut_thread_pool *p) {
 
 static void pool_close(struct fut_executor *ex, bool cancel) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
+    fut_thread_close(p);
     struct fut_task *cancelled = cancel ? cancel_all(p) : NULL;
-    struct fut_thread_worker *sleepers = fut_thread_close(p);
-    fut_unlock(&p->lock);
-    fut_thread_wake_list(sleepers);
+    fut_thread_unlock(p);
     drop_all(cancelled);
     fut_thread_check_stopped(p);
 }
@@ -139,7 +134,7 @@ static struct fut_future *pool_stopped(struct fut_executor *ex) {
 static void pool_join(struct fut_executor *ex) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     pthread_mutex_lock(&p->joining); /* a second caller waits for what the first one joins */
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     struct fut_thread_worker *all = p->workers, *left = p->left;
     p->workers = p->left = NULL;
     for (struct fut_thread_worker **at = &all, *w; (w = *at);) {
@@ -151,7 +146,7 @@ static void pool_join(struct fut_executor *ex) {
             at = &w->next;
         }
     }
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     if (left) {
         left->next = all;
         all = left;
@@ -170,7 +165,7 @@ static void pool_join(struct fut_executor *ex) {
 static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
     struct fut_histogram wait = {0}, run = {0};
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     *out = (struct fut_executor_stats){
         .workers = (size_t)p->nworkers,
         .pending = p->queue.length + p->reruns.length,
@@ -194,16 +189,16 @@ static void pool_stats(struct fut_executor *ex, struct fut_executor_stats *out) 
     out->idle = (size_t)idle;
     int running = p->nworkers - idle + p->stacked;
     out->running = (size_t)running;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     out->wait = fut_histogram_read(&wait);
     out->run = fut_histogram_read(&run);
 }
 
 static char *pool_broken(struct fut_executor *ex) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     const char *why = p->why_broken; /* set once */
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     return why ? fut_strdup(why) : NULL;
 }
 
@@ -247,19 +242,21 @@ static void pool_free(struct fut_object *o) {
     fut_free(p);
 }
 
-const struct fut_object_type fut_thread_pool_type = {"executor", pool_free};
+const struct fut_object_type fut_thread_pool_type = {.name = "executor", .free = pool_free};
 
 enum fut_err fut_thread_pool_new(const struct fut_thread_pool_options *options,
                                  struct fut_executor **out) {
-    struct fut_thread_pool *p = fut_zalloc(sizeof *p);
+    struct fut_thread_pool *p = fut_alloc_aligned(FUT_CACHE_LINE, sizeof *p);
     if (!p) {
         if (options->config) options->worker->config_free(options->config);
         return FUT_ENOMEM;
     }
+    memset(p, 0, sizeof *p);
     fut_object_init(&p->executor.object, &fut_thread_pool_type);
     p->executor.ops = &thread_pool_ops;
     p->executor.forks = fut_process_forks();
     fut_lock_init(&p->lock);
+    fut_inbox_init(&p->inbox);
     pthread_mutex_init(&p->joining, NULL);
     fut_cpu_count_cached(); /* reads files at the first call: not later, under the lock */
     p->options = *options;

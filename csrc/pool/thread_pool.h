@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_thread_pool: an executor whose workers are native threads.
  *
- *   submit --> queue --> take --> worker type's run --> settle
- *                ^                   (no lock held)
- *              one lock
+ *   submit --> inbox --> queue --> take --> worker type's run --> settle
+ *      \________________/  ^                  (no lock held)
+ *         when shut       one lock
+ *
+ * While workers are busy or on their way, tasks go through the inbox (core/inbox.h), and who
+ * submits takes no lock. It is shut while there is something to decide for each task: a sleeper
+ * to be woken, a thread to be started, a queue with a bound, a pool that is closed.
  *
  * Threads start on demand, when there are more pending tasks than workers that are about to
  * look for one. A worker counts as available again *before* its task is settled, so whoever has

@@ -9,38 +9,26 @@ static enum fut_err requeue_due(struct fut_thread_pool *p) {
     for (struct fut_task *t; (t = fut_reruns_pop_due(&p->reruns, now));)
         fut_queue_push(&p->queue, t);
     if (p->queue.length > 0) err = fut_thread_start_workers(p);
-    fut_thread_set_pending(p);
     fut_thread_set_alarm(p);
     return err;
 }
 
-/* Under the lock: all sleepers, when they have nothing to wait for any more; else the one that
- * is needed. */
-static struct fut_thread_worker *whom_to_wake(struct fut_thread_pool *p) {
-    struct fut_thread_worker *w = fut_thread_is_over(p) ? fut_thread_close(p) : NULL;
-    if (w) return w;
-    w = fut_thread_next_or_spare(p);
-    if (w) w->next_idle = NULL; /* the others sleep on */
-    return w;
-}
-
 void fut_thread_go_on(struct fut_thread_pool *p) {
     enum fut_err err = requeue_due(p);
-    struct fut_thread_worker *sleepers = whom_to_wake(p);
-    fut_unlock(&p->lock);
-    fut_thread_wake_list(sleepers);
+    if (fut_thread_is_over(p)) fut_thread_close(p); /* nobody has to sleep any more */
+    fut_thread_unlock(p);
     if (err != FUT_OK) fut_thread_break(p, err, NULL);
     fut_thread_check_stopped(p);
 }
 
 bool fut_thread_rerun(struct fut_thread_pool *p, struct fut_task *t,
                       struct fut_outcome *outcome, bool stacked) {
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     /* One that was asked to end meanwhile ends as such. */
     bool kept =
         !p->broken && !fut_future_asked(&t->future) && fut_reruns_take(&p->reruns, t, outcome);
     if (!kept) {
-        fut_unlock(&p->lock);
+        fut_thread_unlock(p);
         return false;
     }
     if (!stacked) atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
@@ -56,7 +44,7 @@ bool fut_thread_question(struct fut_executor *ex, struct fut_task *t, struct fut
 void fut_thread_answer(struct fut_executor *ex, struct fut_task *t, struct fut_outcome *outcome,
                        bool again) {
     struct fut_thread_pool *p = fut_thread_pool_of(ex);
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool asked = fut_reruns_answer(&p->reruns, t, again);
     bool ends = asked && !again;
     if (ends) fut_reruns_end(t, outcome, &p->completed, &p->failed);

@@ -7,46 +7,6 @@
 #include "base/thread.h"
 #include "pool/thread_inside.h"
 
-struct fut_thread_worker *fut_thread_next_to_wake(struct fut_thread_pool *p) {
-    struct fut_thread_worker *w = p->idle;
-    if (p->coming > 0 || p->queue.length == 0) return NULL;
-    if (!w) {
-        if (p->waiters) fut_thread_call_waiter(p);
-        return NULL;
-    }
-    p->idle = w->next_idle;
-    p->coming++;
-    return w;
-}
-
-struct fut_thread_worker *fut_thread_next_or_spare(struct fut_thread_pool *p) {
-    /* Should none start, those that run go on alone. */
-    if (p->waiters && p->queue.length > 0) (void)fut_thread_start_workers(p);
-    return fut_thread_next_to_wake(p);
-}
-
-void fut_thread_wake(struct fut_thread_worker *w) {
-    if (w) fut_unpark(&w->parker);
-}
-
-struct fut_thread_worker *fut_thread_close(struct fut_thread_pool *p) {
-    p->closed = true;
-    while (fut_thread_rouse(p)) continue;
-    fut_bound_end(&p->bound);
-    struct fut_thread_worker *sleepers = p->idle;
-    p->idle = NULL;
-    for (struct fut_thread_worker *w = sleepers; w; w = w->next_idle) p->coming++;
-    return sleepers;
-}
-
-void fut_thread_wake_list(struct fut_thread_worker *w) {
-    while (w) {
-        struct fut_thread_worker *next = w->next_idle; /* read before it runs and changes it */
-        fut_thread_wake(w);
-        w = next;
-    }
-}
-
 /* A worker that spins on the processor of the one who submits keeps it from submitting. */
 static bool is_in_the_way(struct fut_thread_pool *p) {
     return fut_cpu_current() == atomic_load_explicit(&p->submitter_cpu, memory_order_relaxed);
@@ -56,7 +16,9 @@ static bool is_in_the_way(struct fut_thread_pool *p) {
 static bool spin_for_work(struct fut_thread_pool *p, fut_time until) {
     do {
         for (int i = 0; i < 32; i++) {
-            if (atomic_load_explicit(&p->pending, memory_order_relaxed) > 0) return true;
+            if (atomic_load_explicit(&p->work_came, memory_order_relaxed) ||
+                fut_inbox_has(&p->inbox))
+                return true;
             fut_pause();
         }
     } while (fut_now() < until && !is_in_the_way(p));
@@ -67,21 +29,24 @@ void fut_thread_wait_for_work(struct fut_thread_pool *p, struct fut_thread_worke
                               bool may_spin) {
     if (may_spin && p->coming == 0 && !is_in_the_way(p)) {
         p->coming++; /* so one worker spins at a time, and a submit need not wake another */
+        p->spinning = true;
+        atomic_store_explicit(&p->work_came, false, memory_order_relaxed);
         fut_time until = fut_spin_until(&p->spin);
-        fut_unlock(&p->lock);
+        fut_thread_unlock(p);
         bool found = spin_for_work(p, until);
-        fut_lock(&p->lock);
+        fut_thread_lock(p);
         fut_spin_learn(&p->spin, found);
+        p->spinning = false;
         p->coming--;
         return;
     }
     w->next_idle = p->idle;
     p->idle = w;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     fut_time asleep = fut_now();
     while (!fut_park(&w->parker, FUT_NEVER)) continue;
     bool was_short = fut_now() - asleep < FUT_SPIN_SHORT;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     if (was_short) fut_spin_learn(&p->spin, true);
     p->coming--; /* whoever woke this worker counted it and took it off the list */
 }

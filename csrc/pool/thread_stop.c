@@ -56,10 +56,10 @@ bool fut_thread_interrupt(struct fut_executor *ex, struct fut_task *t) {
     /* Without a thread for timers it is interrupted all the same, but waited for as long as it
      * takes. */
     (void)fut_thread_prepare_timers(p);
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool waits = t->queued || t->pause; /* it has just come back, to run again */
     bool asked = !waits && ask(p, t, FUT_ASKED_CANCEL);
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     return asked || (waits && fut_task_cancel(t));
 }
 
@@ -73,9 +73,9 @@ struct limit {
 
 static void on_limit(struct fut_timer *timer) {
     struct limit *l = (struct limit *)timer;
-    fut_lock(&l->pool->lock);
+    fut_thread_lock(l->pool);
     ask(l->pool, l->task, FUT_ASKED_TIMEOUT);
-    fut_unlock(&l->pool->lock);
+    fut_thread_unlock(l->pool);
 }
 
 void fut_thread_run_limited(struct fut_thread_pool *p, struct fut_thread_worker *w,
@@ -131,12 +131,12 @@ static bool come_back(struct fut_thread_pool *p, struct fut_thread_worker *w, bo
 
 bool fut_thread_end_asked(struct fut_thread_pool *p, struct fut_thread_worker *w,
                           struct fut_task *t, bool stacked) {
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool listed = unlink_asked(p, t);
     bool needed = !w->stuck || come_back(p, w, stacked);
     if (needed && !stacked) atomic_fetch_add_explicit(&p->available, 1, memory_order_relaxed);
     settle(p, t, true);
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     if (listed) fut_task_drop(t);
     return needed;
 }
@@ -170,7 +170,7 @@ static void on_alarm(struct fut_timer *timer) {
     struct fut_thread_pool *p =
         (struct fut_thread_pool *)((char *)timer - offsetof(struct fut_thread_pool, alarm));
     enum fut_err err = FUT_OK;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     p->alarmed = false;
     struct fut_task *stuck = give_up(p);
     fut_thread_set_alarm(p);
@@ -186,30 +186,30 @@ static void on_alarm(struct fut_timer *timer) {
 /* ---- timers ---- */
 
 enum fut_err fut_thread_prepare_timers(struct fut_thread_pool *p) {
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool has = p->has_timers;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     if (has) return FUT_OK;
     enum fut_err err = fut_timers_hold(); /* not under the lock: it may wait for calls */
     if (err != FUT_OK) return err;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     has = p->has_timers;
     p->has_timers = true;
     p->alarm.fire = on_alarm;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     if (has) fut_timers_drop(); /* somebody else was faster */
     return FUT_OK;
 }
 
 void fut_thread_drop_timers(struct fut_thread_pool *p) {
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool drop = p->has_timers && !p->asked;
     if (drop) p->has_timers = false;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     if (!drop) return;
     fut_timer_stop(&p->alarm);
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     p->alarmed = false;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     fut_timers_drop();
 }

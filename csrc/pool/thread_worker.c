@@ -6,11 +6,11 @@
 /* The next task, with the executor's count, or NULL when the pool has no more. */
 static struct fut_task *take(struct fut_thread_pool *p, struct fut_thread_worker *w) {
     bool may_spin = true;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     for (;;) {
         if (fut_thread_is_spare(p)) {
             if (!fut_thread_rest(p, w)) {
-                fut_unlock(&p->lock);
+                fut_thread_unlock(p);
                 return NULL;
             }
         } else if (p->queue.length == 0 && !fut_thread_is_over(p)) {
@@ -21,11 +21,8 @@ static struct fut_task *take(struct fut_thread_pool *p, struct fut_thread_worker
         }
     }
     struct fut_task *t = fut_queue_pop(&p->queue);
-    fut_thread_set_pending(p);
     if (t) atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
-    struct fut_thread_worker *other = fut_thread_next_or_spare(p);
-    fut_unlock(&p->lock);
-    fut_thread_wake(other);
+    fut_thread_unlock(p);
     return t;
 }
 
@@ -40,10 +37,7 @@ static void count(atomic_uint_fast64_t *counter) {
  * else each task of a chain would keep the one before. Not the code of a function, which is
  * shared. */
 static bool holds_much(const struct fut_payload *call) {
-    if (call->heap || call->nrefs > 1) return true;
-    if (call->nrefs == 0) return false;
-    const struct fut_object_type *type = fut_payload_refs(call)[0]->type;
-    return type == &fut_task_type || type == &fut_future_type;
+    return call->heap || call->nrefs > 1 || call->needs_task;
 }
 
 /* May it run again? */
@@ -53,9 +47,9 @@ static bool needs_call(const struct fut_task *t, const struct fut_outcome *out) 
 
 /* The task on top counts no longer before its future is done. */
 static void leave_stack(struct fut_thread_pool *p) {
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     p->stacked--;
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
 }
 
 /* Runs it on w; when it ended. */
@@ -119,16 +113,15 @@ static void fail_all(struct fut_thread_pool *p, struct fut_task *t, enum fut_err
 
 void fut_thread_break(struct fut_thread_pool *p, enum fut_err err, char *why) {
     if (!why) why = fut_strdup(fut_err_text(err));
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool first = !p->broken;
     if (first) p->why_broken = why;
     p->broken = true;
+    fut_thread_close(p);
     p->failed += p->queue.length; /* before a reader of a future can ask for the counts */
-    struct fut_task *taken = fut_thread_take_all(p);
+    struct fut_task *taken = fut_queue_take_all(&p->queue);
     fut_thread_break_reruns(p, &taken);
-    struct fut_thread_worker *sleepers = fut_thread_close(p);
-    fut_unlock(&p->lock);
-    fut_thread_wake_list(sleepers);
+    fut_thread_unlock(p);
     fail_all(p, taken, FUT_EBROKEN);
     if (!first) fut_free(why);
 }
@@ -151,16 +144,13 @@ static struct fut_thread_worker *leave_list(struct fut_thread_pool *p,
  * whoever waits for a spare one may wait for this. */
 static bool leave_to_others(struct fut_thread_pool *p, enum fut_err err) {
     if (err != FUT_ENOMEM) return false;
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     bool others = p->nworkers - p->nresting - p->nleaving > 1 && !p->waiters;
-    struct fut_thread_worker *other = NULL;
     if (others) {
         p->nworkers--;
         atomic_fetch_sub_explicit(&p->available, 1, memory_order_relaxed);
-        other = fut_thread_next_to_wake(p);
     }
-    fut_unlock(&p->lock);
-    fut_thread_wake(other);
+    fut_thread_unlock(p);
     return others;
 }
 
@@ -188,7 +178,7 @@ void *fut_thread_main(void *arg) {
     } else {
         fut_thread_break(p, err, why);
     }
-    fut_lock(&p->lock);
+    fut_thread_lock(p);
     struct fut_thread_worker *left = NULL;
     if (w->leaving)
         left = leave_list(p, w);
@@ -200,7 +190,7 @@ void *fut_thread_main(void *arg) {
     p->failed += atomic_exchange(&w->failed, 0);
     fut_histogram_move(&p->wait, &w->wait);
     fut_histogram_move(&p->run, &w->run);
-    fut_unlock(&p->lock);
+    fut_thread_unlock(p);
     fut_thread_check_stopped(p);
     if (left) {
         pthread_join(left->thread, NULL); /* short: it was where this one is now */
