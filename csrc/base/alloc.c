@@ -34,8 +34,9 @@ void *fut_realloc(void *block, size_t size) {
 void fut_alloc_touch(void *block, size_t size) {
 #ifdef __linux__
     const uintptr_t page = 4096; /* or a multiple: then it is refused */
-    uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1);
-    uintptr_t to = ((uintptr_t)block + size) & ~(page - 1);
+    /* Also those at the ends: what else is on them stays as it is. */
+    uintptr_t from = (uintptr_t)block & ~(page - 1);
+    uintptr_t to = ((uintptr_t)block + size + page - 1) & ~(page - 1);
     if (to > from) madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 #else
     (void)block;

@@ -179,9 +179,9 @@ static bool take_body(void *transfer, const void *bytes, size_t n) {
 static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
     struct fut_transfer *t = context;
     size_t n = size * count;
-    t->phase = FUT_PHASE_BODY;
-    t->last_byte = fut_now();
     bool is_first = !t->sorted;
+    t->phase = FUT_PHASE_BODY;
+    if (!is_first || !t->exclusive) t->last_byte = fut_now(); /* else as in on_header */
     fut_callbacks_sort_body(t);
     if (t->discards) {
         t->discarded += n;
@@ -226,13 +226,17 @@ static void note(CURLcode *first, CURLcode code) {
     if (*first == CURLE_OK) *first = code;
 }
 
-CURLcode fut_callbacks_apply(struct fut_transfer *t, CURL *easy) {
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->detail);
-    note(&code, curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header));
-    note(&code, curl_easy_setopt(easy, CURLOPT_HEADERDATA, t));
+CURLcode fut_callbacks_apply(CURL *easy) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     note(&code, curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
-    note(&code, curl_easy_setopt(easy, CURLOPT_WRITEDATA, t));
     note(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected));
+    return code;
+}
+
+CURLcode fut_callbacks_aim(CURL *easy, struct fut_transfer *t) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t ? t->detail : NULL);
+    note(&code, curl_easy_setopt(easy, CURLOPT_HEADERDATA, t));
+    note(&code, curl_easy_setopt(easy, CURLOPT_WRITEDATA, t));
     note(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, t));
     return code;
 }

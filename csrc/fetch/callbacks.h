@@ -7,8 +7,11 @@
 
 #include "fetch/transfer.h"
 
-/* fut_callbacks_apply(t, easy): sets the callbacks of t. */
-CURLcode fut_callbacks_apply(struct fut_transfer *t, CURL *easy);
+/* fut_callbacks_apply(easy): sets the callbacks. */
+CURLcode fut_callbacks_apply(CURL *easy);
+
+/* fut_callbacks_aim(easy, t): they are about t; NULL: about none, while nothing is run. */
+CURLcode fut_callbacks_aim(CURL *easy, struct fut_transfer *t);
 
 /* fut_callbacks_open_socket(t, address): a socket for a connection of t; CURL_SOCKET_BAD: there
  * is none, or t may not connect there. */

@@ -55,7 +55,7 @@ struct fut_engine {
     struct fut_job *over_first, **over_last; /* to be settled */
     size_t over_count;
     size_t in_flight, max_in_flight;
-    CURL **idle; /* easy handles, reset */
+    struct fut_handle **idle; /* clean, or set up for a request */
     size_t idle_count, idle_cap;
     uint64_t random;
 };
@@ -128,10 +128,10 @@ void fut_wire_timeout(struct fut_engine *e, fut_time now);
 bool fut_wire_landed(struct fut_engine *e);
 /* fut_wire_due(e): when fut_wire_timeout is to be called. */
 fut_time fut_wire_due(const struct fut_engine *e);
-/* fut_wire_easy(e): a handle that is new or reset; NULL: no memory. fut_wire_give_back(e,
- * easy). */
-CURL *fut_wire_easy(struct fut_engine *e);
-void fut_wire_give_back(struct fut_engine *e, CURL *easy);
+/* fut_wire_handle(e): clean or set up for a request; NULL: no memory. fut_wire_give_back(e,
+ * handle). */
+struct fut_handle *fut_wire_handle(struct fut_engine *e);
+void fut_wire_give_back(struct fut_engine *e, struct fut_handle *handle);
 void fut_wire_deinit(struct fut_engine *e);
 
 #endif

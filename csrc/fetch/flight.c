@@ -157,17 +157,18 @@ static bool make_transfer(struct fut_job *job) {
 
 /* A reset leaves the host of a Host header in the handle (7.88): libcurl would take and send
  * the cookies of that host, whatever is asked next. */
-static void give_back(struct fut_engine *e, const struct fut_job *job, CURL *easy) {
+static void give_back(struct fut_engine *e, const struct fut_job *job,
+                      struct fut_handle *handle) {
     if (fut_request_has_header(job->request, "Host"))
-        curl_easy_cleanup(easy);
+        fut_handle_free(handle);
     else
-        fut_wire_give_back(e, easy);
+        fut_wire_give_back(e, handle);
 }
 
-static bool run(struct fut_engine *e, struct fut_job *job, CURL *easy) {
+static bool run(struct fut_engine *e, struct fut_job *job, struct fut_handle *handle) {
     struct fut_transfer *t = job->transfer;
-    if (!fut_transfer_attach(t, easy)) return false;
-    bool is_late = fut_transfer_expire(t, fut_now()); /* before a quick answer can come */
+    if (!fut_transfer_attach(t, handle)) return false;
+    bool is_late = fut_transfer_expire(t, t->hop_began); /* before a quick answer can come */
     if (!is_late && fut_wire_add(e, job)) return true;
     fut_failure_set(&t->failure, FUT_KIND_MEMORY,
                     "not enough memory"); /* the first one stays */
@@ -177,13 +178,13 @@ static bool run(struct fut_engine *e, struct fut_job *job, CURL *easy) {
 
 /* The transfer begins its first exchange or one more. False: it has failed at once. */
 static bool launch(struct fut_engine *e, struct fut_job *job) {
-    CURL *easy = fut_wire_easy(e);
-    if (easy && run(e, job, easy)) {
-        set_alarm(e, job, fut_now());
+    struct fut_handle *handle = fut_wire_handle(e);
+    if (handle && run(e, job, handle)) {
+        set_alarm(e, job, job->transfer->hop_began);
         return true;
     }
-    if (easy)
-        give_back(e, job, easy);
+    if (handle)
+        give_back(e, job, handle);
     else
         fut_failure_set(&job->transfer->failure, FUT_KIND_MEMORY, "not enough memory");
     return false;
@@ -245,10 +246,10 @@ static void go_on(struct fut_engine *e, struct fut_job *job, fut_time now) {
 
 /* The exchange is over, with or without a result; `fut_transfer_detach` says what follows. */
 static void land(struct fut_engine *e, struct fut_job *job, CURLcode code, fut_time now) {
-    CURL *easy = job->transfer->easy;
+    struct fut_handle *handle = job->transfer->handle;
     fut_wire_remove(e, job);
     bool goes_on = fut_transfer_detach(job->transfer, code);
-    give_back(e, job, easy);
+    give_back(e, job, handle);
     if (goes_on)
         go_on(e, job, now);
     else
@@ -264,10 +265,10 @@ void fut_flight_landed(struct fut_engine *e, struct fut_job *job, CURLcode code)
 /* Off wherever it is, without a result. */
 static void withdraw(struct fut_engine *e, struct fut_job *job, fut_time now) {
     if (job->state == FUT_JOB_RUNNING) {
-        CURL *easy = job->transfer->easy;
+        struct fut_handle *handle = job->transfer->handle;
         fut_wire_remove(e, job);
         fut_transfer_abandon(job->transfer);
-        give_back(e, job, easy);
+        give_back(e, job, handle);
         fut_schedule_release(e, job, now);
     } else if (job->state == FUT_JOB_QUEUED) {
         fut_schedule_remove(e, job, now);

@@ -42,9 +42,10 @@ struct fut_job {
 
     struct fut_engine *engine; /* from admission on */
     enum fut_job_state state;
-    int first_fd;                /* of the sockets whose bytes are this job's, or -1 */
-    struct fut_host *host;       /* while QUEUED or RUNNING */
-    struct fut_heap_node queued; /* in host->jobs */
+    int first_fd;                   /* of the sockets whose bytes are this job's, or -1 */
+    struct fut_host *host;          /* while QUEUED or RUNNING */
+    struct fut_job *ahead, *behind; /* in host->jobs */
+    struct fut_heap_node early;     /* or this */
     struct fut_job *next_awaited, **back_awaited; /* in session->awaited */
     bool urgent;                                  /* max_buffered does not hold it back */
     struct fut_alarm alarm;

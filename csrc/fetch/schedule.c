@@ -8,25 +8,9 @@
 
 enum { FIRST_CAP = 16 };
 
-static struct fut_job *job_of(const struct fut_heap_node *node) {
-    return (struct fut_job *)((char *)node - offsetof(struct fut_job, queued));
-}
-
-static bool job_before(const struct fut_heap_node *a, const struct fut_heap_node *b) {
-    const struct fut_job *x = job_of(a), *y = job_of(b);
-    if (x->urgent != y->urgent) return x->urgent;
-    if (x->request->priority != y->request->priority)
-        return x->request->priority > y->request->priority;
-    return x->number < y->number;
-}
-
-static struct fut_job *first_of(const struct fut_host *h) {
-    return job_of(h->jobs.first);
-}
-
 static bool host_before(const struct fut_heap_node *a, const struct fut_heap_node *b) {
     const struct fut_host *x = (const struct fut_host *)a, *y = (const struct fut_host *)b;
-    return job_before(x->jobs.first, y->jobs.first);
+    return fut_line_before(fut_line_first(&x->jobs), fut_line_first(&y->jobs));
 }
 
 void fut_schedule_init(struct fut_session *s) {
@@ -79,7 +63,7 @@ static struct fut_host *host_of(struct fut_session *s, const char *name) {
     size_t size = strlen(name) + 1;
     struct fut_host *h = fut_zalloc(sizeof *h + size);
     if (!h) return NULL;
-    h->jobs.before = job_before;
+    fut_line_init(&h->jobs);
     h->alarm.fire = on_rate;
     h->session = s;
     h->hash = hash;
@@ -125,7 +109,7 @@ void fut_schedule_unlist(struct fut_session *s) {
 /* Into `ready`, out of it, or to another place there; sets the timer of its rate. */
 static void refresh(struct fut_engine *e, struct fut_host *h, fut_time now) {
     struct fut_session *s = h->session;
-    const struct fut_job *first = h->jobs.length > 0 ? first_of(h) : NULL;
+    const struct fut_job *first = fut_line_first(&h->jobs);
     bool has_job = first && h->in_flight < first->request->max_per_host;
     bool is_early = has_job && first->request->rate > 0 && h->next_at > now;
     fut_alarms_set(&e->alarms, &h->alarm, is_early ? h->next_at : FUT_NEVER);
@@ -162,7 +146,7 @@ bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, const char *se
     if (h->jobs.length == 0 && h->next_at < now) h->next_at = now;
     job->host = h;
     job->state = FUT_JOB_QUEUED;
-    fut_heap_push(&h->jobs, &job->queued);
+    fut_line_push(&h->jobs, job);
     refresh(e, h, now);
     return true;
 }
@@ -171,7 +155,7 @@ bool fut_schedule_push(struct fut_engine *e, struct fut_job *job, const char *se
 static void take_out(struct fut_job *job) {
     struct fut_host *h = job->host;
     fut_heap_remove(&h->session->ready, &h->ready);
-    fut_heap_remove(&h->jobs, &job->queued);
+    fut_line_remove(&h->jobs, job);
 }
 
 void fut_schedule_remove(struct fut_engine *e, struct fut_job *job, fut_time now) {
@@ -205,7 +189,7 @@ static void urge(struct fut_engine *e, struct fut_job *job, fut_time now) {
     if (is_queued) take_out(job);
     job->urgent = true;
     if (!is_queued) return; /* when it will be */
-    fut_heap_push(&job->host->jobs, &job->queued);
+    fut_line_push(&job->host->jobs, job);
     refresh(e, job->host, now);
 }
 
@@ -237,7 +221,7 @@ static bool is_held_back(const struct fut_job *job) {
 /* The first one of a host that may have one more; NULL: none, or the session may not. */
 static struct fut_job *first_ready(const struct fut_session *s) {
     const struct fut_host *h = (const struct fut_host *)s->ready.first;
-    struct fut_job *job = h ? first_of(h) : NULL;
+    struct fut_job *job = h ? fut_line_first(&h->jobs) : NULL;
     return job && s->in_flight < job->request->max_connections ? job : NULL;
 }
 

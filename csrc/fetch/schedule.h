@@ -11,11 +11,12 @@
 #define FUT_FETCH_SCHEDULE_H
 
 #include "fetch/job.h"
+#include "fetch/line.h"
 #include "fetch/session.h"
 
 struct fut_host {
     struct fut_heap_node ready; /* first; in session->ready */
-    struct fut_heap jobs;
+    struct fut_line jobs;
     struct fut_alarm alarm; /* when its rate allows the next job */
     fut_time next_at;
     size_t in_flight;

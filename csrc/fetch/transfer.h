@@ -2,7 +2,7 @@
 /* fut_transfer: one attempt at a request, redirects included, from its start to a response or a
  * failure. It keeps the limits and the state; somebody else drives libcurl:
  *
- *     begin ─→ attach(easy) ─→ [multi handle: callbacks, touch, expire] ─→ detach(code)
+ *     begin ─→ attach(handle) → [multi handle: callbacks, touch, expire] ─→ detach(code)
  *                  ↑                                                            │
  *                  └────────────────── true: one more exchange ─────────────────┤
  *                                                                               └→ false: done
@@ -10,7 +10,7 @@
  * When it is done failure.kind tells which of the two it is.
  *
  * STATE: zeroed memory is empty; then set request and url, begin.
- * OWNERSHIP: a count of the request, and all results; borrows the easy handle from attach to
+ * OWNERSHIP: a count of the request, and all results; borrows the handle from attach to
  * detach.
  * BLOCKING: never, but for the files of `output` and `multipart`.
  * THREADS: one at a time. No call enters Lua. */
@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "fetch/coding.h"
 #include "fetch/failure.h"
+#include "fetch/handle.h"
 #include "fetch/head.h"
 #include "fetch/hop.h"
 #include "fetch/request.h"
@@ -61,8 +62,9 @@ struct fut_transfer {
     struct fut_transfer_times times;
 
     /* how far it is */
-    CURL *easy;
-    CURLSH *share; /* the jar of cookies to use, or NULL */
+    struct fut_handle *handle; /* while it is attached */
+    CURL *easy;                /* the one in it */
+    CURLSH *share;             /* the jar of cookies to use, or NULL */
     enum fut_phase phase;
     bool sorted;      /* it is known where the body of this hop goes */
     bool discards;    /* nowhere: it is a redirect's, which is to be followed */
@@ -85,9 +87,9 @@ void fut_transfer_server(const struct fut_transfer *t, char *out, size_t size);
 /* fut_transfer_begin(t): starts the clocks, opens the output. A failure may be set already. */
 void fut_transfer_begin(struct fut_transfer *t);
 
-/* fut_transfer_attach(t, easy): prepares a handle, which is new or reset, for the next
- * exchange. False when there is nothing to run: t has failed. */
-bool fut_transfer_attach(struct fut_transfer *t, CURL *easy);
+/* fut_transfer_attach(t, handle): prepares it for the next exchange. False when there is
+ * nothing to run: t has failed. */
+bool fut_transfer_attach(struct fut_transfer *t, struct fut_handle *handle);
 
 /* fut_transfer_touch(t, now): a byte has moved on t's connection. */
 void fut_transfer_touch(struct fut_transfer *t, fut_time now);
@@ -99,9 +101,9 @@ fut_time fut_transfer_due(const struct fut_transfer *t);
  * to be taken out of the multi handle and detached. */
 bool fut_transfer_expire(struct fut_transfer *t, fut_time now);
 
-/* fut_transfer_detach(t, code): the exchange is over, the easy handle is in no multi handle any
- * more; resets it. True when a redirect asks for one more exchange: attach again, now or
- * later: the clocks stand still until then. */
+/* fut_transfer_detach(t, code): the exchange is over, the handle is in no multi handle any
+ * more: resets it, or leaves it set up for the request. True when a redirect asks for one more
+ * exchange: attach again, now or later: the clocks stand still until then. */
 bool fut_transfer_detach(struct fut_transfer *t, CURLcode code);
 
 /* fut_transfer_abandon(t): the same for an exchange that nobody wants any more: no result. */

@@ -7,7 +7,7 @@
 
 enum {
     MAX_STREAMS = 1000, /* of HTTP/2 on one connection; the server may want fewer */
-    IDLE_EASY = 1000,   /* easy handles that are kept */
+    IDLE_MAX = 1000,    /* easy handles that are kept */
     MIN_CONNECTIONS = 64,
 };
 
@@ -174,8 +174,11 @@ bool fut_wire_add(struct fut_engine *e, struct fut_job *job) {
 
 void fut_wire_remove(struct fut_engine *e, struct fut_job *job) {
     while (job->first_fd >= 0) disown(e, job->first_fd);
-    curl_multi_remove_handle(wire_of(e, job)->multi, job->transfer->easy);
+    CURL *easy = job->transfer->easy;
+    curl_multi_remove_handle(wire_of(e, job)->multi, easy);
     while (job->first_fd >= 0) disown(e, job->first_fd);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL); /* the handle may outlive the job */
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, NULL);
     e->in_flight--;
 }
 
@@ -228,27 +231,28 @@ bool fut_wire_landed(struct fut_engine *e) {
 
 /* ---- easy handles ---- */
 
-CURL *fut_wire_easy(struct fut_engine *e) {
-    return e->idle_count > 0 ? e->idle[--e->idle_count] : curl_easy_init();
+/* The last one is the likeliest to be set up for the next request. */
+struct fut_handle *fut_wire_handle(struct fut_engine *e) {
+    return e->idle_count > 0 ? e->idle[--e->idle_count] : fut_handle_new();
 }
 
-void fut_wire_give_back(struct fut_engine *e, CURL *easy) {
-    if (e->idle_count == e->idle_cap && e->idle_cap < IDLE_EASY) {
+void fut_wire_give_back(struct fut_engine *e, struct fut_handle *handle) {
+    if (e->idle_count == e->idle_cap && e->idle_cap < IDLE_MAX) {
         size_t cap = e->idle_cap ? e->idle_cap * 2 : 16;
-        CURL **idle = fut_realloc(e->idle, cap * sizeof(*idle));
+        struct fut_handle **idle = fut_realloc(e->idle, cap * sizeof(*idle));
         if (idle) {
             e->idle = idle;
             e->idle_cap = cap;
         }
     }
     if (e->idle_count < e->idle_cap)
-        e->idle[e->idle_count++] = easy;
+        e->idle[e->idle_count++] = handle;
     else
-        curl_easy_cleanup(easy);
+        fut_handle_free(handle);
 }
 
 void fut_wire_deinit(struct fut_engine *e) {
-    while (e->idle_count > 0) curl_easy_cleanup(e->idle[--e->idle_count]);
+    while (e->idle_count > 0) fut_handle_free(e->idle[--e->idle_count]);
     for (int i = 0; i < FUT_HTTP_COUNT; i++)
         if (e->wires[i].multi) curl_multi_cleanup(e->wires[i].multi);
 }
