@@ -70,6 +70,7 @@ local function contestants()
     local paths = "LUA_PATH_5_4=" .. quote(lua_path) .. " LUA_CPATH_5_4=" .. quote(lua_cpath)
     local lua = "env " .. paths .. " " .. quote(arg[-1] or "lua5.4") .. " "
     local limit = quote(build .. "/limit") .. " "
+    local fetch_limit = quote(build .. "/limit_fetch") .. " "
     local function bench(file)
         return quote(root .. "/bench/" .. file) .. " "
     end
@@ -86,6 +87,8 @@ local function contestants()
         { name = "python threads", before = python .. "threads " },
         { name = "python processes", before = python .. "processes " },
         { name = "ours fetch", before = lua .. bench("ours_fetch.lua"), group = "fetch" },
+        { name = "limit", before = fetch_limit, group = "fetch" },
+        { name = "limit keeping", before = fetch_limit, after = " keep", group = "fetch" },
         { name = "curl", before = lua .. bench("curl.lua") .. "curl ", group = "fetch" },
         { name = "pycurl", before = clients .. "pycurl ", group = "fetch" },
         { name = "aiohttp", before = clients .. "aiohttp ", group = "fetch" },

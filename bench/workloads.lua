@@ -92,7 +92,7 @@ return {
         unit = "s",
         better = "less",
         group = "fetch",
-        goals = { curl = 1.25 },
+        goals = { limit = 0.8, curl = 1.25 },
     },
     {
         name = "fetch_slow",
