@@ -52,6 +52,10 @@ struct fut_class {
      * may have gone mad: believe nothing. */
     bool (*pack)(void *object, bool (*put)(void *to, const void *bytes, size_t n), void *to);
     void *(*unpack)(const void *bytes, size_t n);
+    /* The object's userdata at that index is about to be sent: the time to put back what was
+     * given up while it was the only one that knew the object (object_sole). It may raise. May
+     * be NULL. */
+    void (*sent)(struct lua_State *L, int index, void *object);
 };
 
 /* ---- outcomes ---- */
@@ -181,6 +185,10 @@ struct fut_api {
     /* future_watched(f): does somebody wait for it, or did? Who completes many at a time
      * completes those that are watched last, and so wakes a waiter once. */
     bool (*future_watched)(const struct fut_future *f);
+
+    /* object_sole(object): the caller's count is the only one: until he gives one away nobody
+     * else can look at the object. */
+    bool (*object_sole)(void *object);
 };
 
 /* fut_api_check(api): does it have all that this header has? For fut_api_get. */

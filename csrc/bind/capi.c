@@ -191,6 +191,7 @@ static const struct fut_api api = {
     .submit = submit,
     .interrupted = interrupted,
     .future_watched = future_watched,
+    .object_sole = fut_foreign_sole,
 };
 
 void fut_capi_open(lua_State *L) {

@@ -136,6 +136,20 @@ static int future_result(lua_State *L) {
     return failed ? lua_error(L) : n;
 }
 
+/* _take(): the same, of one that nobody will ask again: so it keeps nothing. In the window of a
+ * map it has grown old, and the collector comes seldom to what is old. */
+static int future_take(lua_State *L) {
+    lua_settop(L, 1);
+    int n = future_result(L);
+    struct fut_future_handle *h = lua_touserdata(L, 1);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, 1);
+    if (!fut_native_of(h->future)) return n;
+    fut_future_drop(h->future);
+    h->future = NULL;
+    return n;
+}
+
 static int future_exception(lua_State *L) {
     bool failed;
     struct fut_future *f = fut_future_check(L, 1);
@@ -351,21 +365,14 @@ static const struct fut_handle_class native_class = {
 };
 
 static const luaL_Reg methods[] = {
-    {"result", future_result},
-    {"exception", future_exception},
-    {"outcome", future_outcome},
-    {"traceback", future_traceback},
-    {"_wait", future_wait},
-    {"cancel", future_cancel},
-    {"_awaited", future_awaited},
-    {"state", future_state},
-    {"cancelled", future_cancelled},
-    {"running", future_running},
-    {"done", future_done},
-    {"attempts", future_attempts},
-    {"add_done_callback", future_add_done_callback},
-    {"progress", future_progress},
-    {NULL, NULL},
+    {"result", future_result},     {"exception", future_exception},
+    {"outcome", future_outcome},   {"traceback", future_traceback},
+    {"_wait", future_wait},        {"cancel", future_cancel},
+    {"_awaited", future_awaited},  {"_take", future_take},
+    {"state", future_state},       {"cancelled", future_cancelled},
+    {"running", future_running},   {"done", future_done},
+    {"attempts", future_attempts}, {"add_done_callback", future_add_done_callback},
+    {"progress", future_progress}, {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {

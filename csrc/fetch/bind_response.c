@@ -8,14 +8,20 @@
 #include "fetch/engine.h"
 #include "fetch/response.h"
 
-/* Lua does not see the memory of bodies: its collector is told to work for each so many bytes
- * of them. */
-enum { STEP_BYTES = 64 * 1024 };
+enum { KB = 1024, STEP_BYTES = 16 * KB };
+
+/* Lua does not see the memory of bodies: so its collector works as if so much had been taken in
+ * Lua, once for each. One that was stopped stays so. */
+static void tell_collector(lua_State *L, struct fut_response *r) {
+    if (r->size < STEP_BYTES || r->path || atomic_exchange(&r->told, true)) return;
+    if (lua_gc(L, LUA_GCISRUNNING) == 1) lua_gc(L, LUA_GCSTEP, (int)(r->size / KB));
+}
 
 static struct fut_response *check(lua_State *L, int index) {
     struct fut_response *r = fut_engine_api()->object_test(L, index, &fut_response_class);
     if (!r) luaL_checkudata(L, index, fut_response_class.name);
     luaL_argcheck(L, r, index, "empty response");
+    if (r) tell_collector(L, r); /* always, which the analyser does not know */
     return r;
 }
 
@@ -125,6 +131,24 @@ static void push_kept(lua_State *L, struct fut_response *r, enum field field) {
         push_request(L, r);
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, field);
+    if (field == BODY) fut_response_give_up(r);
+}
+
+/* Its body is kept, if it was given up. */
+void fut_bind_response_sent(lua_State *L, int index, void *object) {
+    struct fut_response *r = object;
+    luaL_checkstack(L, 4, "a response");
+    bool given_up = r->body.len == 0 && r->size > 0 && !r->path;
+    if (!given_up || lua_getiuservalue(L, index, 1) != LUA_TTABLE) {
+        if (given_up) lua_pop(L, 1);
+        return;
+    }
+    size_t n = 0;
+    lua_rawgeti(L, -1, BODY);
+    const char *bytes = lua_tolstring(L, -1, &n);
+    bool ok = !bytes || fut_response_put_back(r, bytes, n);
+    lua_pop(L, 2);
+    if (!ok) luaL_error(L, "not enough memory");
 }
 
 static void push_field(lua_State *L, struct fut_response *r, enum field field) {

@@ -13,6 +13,14 @@ void fut_response_taken(struct fut_response *r) {
         fut_engine_relieve(r->session, r->body.len);
 }
 
+void fut_response_give_up(struct fut_response *r) {
+    if (fut_engine_api()->object_sole(r)) fut_buf_deinit(&r->body);
+}
+
+bool fut_response_put_back(struct fut_response *r, const void *bytes, size_t n) {
+    return fut_buf_resize(&r->body, n) && fut_buf_append(&r->body, bytes, n);
+}
+
 static void response_deinit(void *object) {
     struct fut_response *r = object;
     fut_response_taken(r);
@@ -160,4 +168,5 @@ const struct fut_class fut_response_class = {
     .home = true,
     .pack = response_pack,
     .unpack = response_unpack,
+    .sent = fut_bind_response_sent,
 };

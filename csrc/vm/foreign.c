@@ -54,6 +54,12 @@ static void make(lua_State *L, struct fut_object *head) {
     fut_foreign_fill(L, -1, object_of(head));
 }
 
+static void sent(lua_State *L, int index) {
+    struct fut_object *head = *(struct fut_object **)lua_touserdata(L, index);
+    const struct fut_class *c = known_of(head)->public;
+    if (c->sent) c->sent(L, index, object_of(head));
+}
+
 /* False when there is no memory. */
 static bool make_known(const struct fut_class *c) {
     struct known_class *k = NULL;
@@ -62,8 +68,12 @@ static bool make_known(const struct fut_class *c) {
     if (!known && (k = fut_zalloc(sizeof *k))) {
         k->type = (struct fut_object_type){.name = c->name, .free = foreign_free};
         k->public = c;
-        k->handle = (struct fut_handle_class){
-            .type = &k->type, .tname = c->name, .home = c->home, .make = make, .foreign = c};
+        k->handle = (struct fut_handle_class){.type = &k->type,
+                                              .tname = c->name,
+                                              .home = c->home,
+                                              .make = make,
+                                              .sent = sent,
+                                              .foreign = c};
         fut_handle_class_add(&k->handle);
         known = true;
     }
@@ -103,6 +113,11 @@ void fut_foreign_drop(void *object) {
     fut_object_drop(fut_foreign_head(object));
 }
 
+/* Acquires what those did who have dropped theirs. */
+bool fut_foreign_sole(void *object) {
+    return atomic_load_explicit(&fut_foreign_head(object)->refs, memory_order_acquire) == 1;
+}
+
 void fut_foreign_slot(lua_State *L, const struct fut_class *c) {
     struct fut_object **slot = lua_newuserdatauv(L, sizeof *slot, 1);
     *slot = NULL;
@@ -132,6 +147,7 @@ enum fut_err fut_foreign_pack(struct fut_encoder *e, lua_State *L,
                               const struct fut_handle_class *c) {
     const struct fut_class *class = c->foreign;
     struct fut_object *head = *(struct fut_object **)lua_touserdata(L, -1);
+    sent(L, lua_gettop(L));
     enum fut_err err = fut_encoder_tag(e, FUT_TAG_PACKED);
     if (err == FUT_OK) err = fut_encoder_put_text(e, class->name, strlen(class->name));
     if (err == FUT_OK) err = fut_encoder_put_text(e, class->module, strlen(class->module));

@@ -15,12 +15,13 @@
 #include "vm/encoder.h"
 #include "vm/handle.h"
 
-/* See class_open, object_new, object_hold, object_drop, object_slot, object_fill and
- * object_test in futures.h. */
+/* See class_open, object_new, object_hold, object_drop, object_sole, object_slot, object_fill
+ * and object_test in futures.h. */
 void fut_foreign_open(lua_State *L, const struct fut_class *c);
 void *fut_foreign_new(const struct fut_class *c, size_t size);
 void fut_foreign_hold(void *object);
 void fut_foreign_drop(void *object);
+bool fut_foreign_sole(void *object);
 void fut_foreign_slot(lua_State *L, const struct fut_class *c);
 void fut_foreign_fill(lua_State *L, int index, void *object);
 void *fut_foreign_test(lua_State *L, int index, const struct fut_class *c);

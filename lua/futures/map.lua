@@ -168,7 +168,7 @@ local function advance(object)
     if rows then state.chunk_rows[position] = nil end
     state.left = state.left - 1
     if state.buffersize then refill(state) end
-    if not state.chunksize then return index, future:result() end
+    if not state.chunksize then return index, future:_take() end
     core.map.install(object, future, index, rows)
     return true
 end

@@ -37,7 +37,7 @@ local function call(_, url, opts)
         error(problem, 2)
     end
     future:_wait(nil, true) -- cut short it gives up its transfer
-    return future:result()
+    return future:_take()
 end
 
 --- A future of the response. No worker is occupied: one thread of the process serves all
