@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
 
+#include <unistd.h>
+
 #include "base/test.h"
 
 enum { THREADS = 4 };
@@ -43,9 +45,28 @@ static void the_static_one(void) {
     count(&s);
 }
 
+/* Longer than anybody spins: they sleep, and each is woken. */
+static void *hold_for_long(void *arg) {
+    struct shared *s = arg;
+    fut_lock(&s->lock);
+    usleep(20000);
+    s->a++;
+    fut_unlock(&s->lock);
+    return NULL;
+}
+
+static void who_sleeps_is_woken(void) {
+    struct shared s = {.lock = FUT_LOCK_INIT};
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) threads[i] = test_start(hold_for_long, &s);
+    for (int i = 0; i < THREADS; i++) test_join(threads[i]);
+    CHECK(s.a == THREADS);
+}
+
 static const struct test_case cases[] = {
     {"one at a time", one_at_a_time},
     {"a static lock needs no init", the_static_one},
+    {"who sleeps is woken", who_sleeps_is_woken},
 };
 
 TEST_MAIN(cases)

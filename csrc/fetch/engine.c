@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "fetch/engine.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/alloc.h"
-#include "base/lock.h"
 #include "base/process.h"
 #include "base/thread.h"
 #include "fetch/engine_inside.h"
@@ -13,7 +13,7 @@
 static const struct fut_api *api;
 
 /* One lock for what all threads see. */
-static struct fut_lock lock = FUT_LOCK_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fut_engine *current; /* NULL: none runs */
 static struct fut_engine *ended;   /* its thread has left the loop; to be joined */
 static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER; /* current has become ended */
@@ -27,11 +27,11 @@ const struct fut_api *fut_engine_api(void) {
 /* ---- forks: the child finds the lock free, and no engine ---- */
 
 static void before_fork(void) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
 }
 
 static void in_parent(void) {
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- exit without lua_close: libraries that libcurl uses are about to be cleaned up, while
@@ -60,7 +60,7 @@ void fut_engine_end_work(void) {
 static void in_child(void) {
     current = ended = NULL; /* the parent's: neither used nor freed */
     pthread_mutex_init(&at_work, NULL);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 static void open_once(void) {
@@ -72,10 +72,10 @@ static void open_once(void) {
 void fut_engine_open(const struct fut_api *given) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, open_once);
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     if (!api) api = given; /* the same for all; read without the lock by those who were here */
     users++;
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- the inbox; all under the lock ---- */
@@ -146,14 +146,14 @@ static void join(struct fut_engine *e) {
 enum fut_err fut_engine_submit(struct fut_job *job) {
     struct fut_session *s = job->session;
     enum fut_err err = FUT_OK;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     fut_session_check_fork(s);
     if (s->closed) err = FUT_ECLOSED;
     if (err == FUT_OK && s->stats.pending >= job->request->max_pending) err = FUT_EFULL;
     if (err == FUT_OK) err = start();
     if (err == FUT_OK) push(s, job);
     struct fut_engine *old = take_ended();
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     join(old);
     return err;
 }
@@ -161,7 +161,7 @@ enum fut_err fut_engine_submit(struct fut_job *job) {
 void fut_engine_dropped(struct fut_job *job) {
     if (!is_of_this_process(job)) return;
     fut_engine_count(job, FUT_ENDING_CANCELLED, fut_now());
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     if (!job->over && !job->dropped) {
         job->dropped = true;
         fut_job_hold(job);
@@ -169,19 +169,19 @@ void fut_engine_dropped(struct fut_job *job) {
         current->dropped = job;
         wake(current);
     }
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 void fut_engine_awaited(struct fut_job *job) {
     if (!is_of_this_process(job) || atomic_exchange(&job->awaited, true)) return;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     if (!job->over) {
         fut_job_hold(job);
         job->next_told = current->awaited;
         current->awaited = job;
         wake(current);
     }
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 /* Who does not wait for room, as nearly all, pays for none of this. Never false again: who does
@@ -195,21 +195,21 @@ bool fut_engine_attends(void) {
 /* After s->starved was set: so either this sees what was asked for, or who asks sees that. */
 bool fut_engine_lets(struct fut_session *s) {
     atomic_store_explicit(&attends, true, memory_order_relaxed);
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     bool lets = s->drains || s->room;
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     return lets;
 }
 
 void fut_engine_drain(struct fut_session *s) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     s->drains = true;
     wake(current);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 bool fut_engine_take(struct fut_engine *e, struct fut_inbox *in) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     *in = (struct fut_inbox){e->new_first, e->dropped, e->awaited};
     e->new_first = NULL;
     e->new_last = &e->new_first;
@@ -223,7 +223,7 @@ bool fut_engine_take(struct fut_engine *e, struct fut_inbox *in) {
         ended = e;
         pthread_cond_broadcast(&has_ended);
     }
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     return goes_on;
 }
 
@@ -245,7 +245,7 @@ static void settle(struct fut_future *f) {
 
 void fut_engine_started(struct fut_job *job, fut_time now) {
     struct fut_session *s = job->session;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     if (!job->started && !job->counted) {
         s->stats.pending--;
         s->stats.running++;
@@ -254,7 +254,7 @@ void fut_engine_started(struct fut_job *job, fut_time now) {
     job->started = true;
     job->started_at = now;
     struct fut_future *room = take_room(s);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     settle(room);
 }
 
@@ -273,7 +273,7 @@ static void add_times(struct fut_session *s, const struct fut_job *job, fut_time
 void fut_engine_count(struct fut_job *job, enum fut_ending ending, fut_time now) {
     struct fut_session *s = job->session;
     struct fut_future *room = NULL;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     if (!job->counted) {
         --*(job->started ? &s->stats.running : &s->stats.pending);
         job->counted = true;
@@ -286,14 +286,14 @@ void fut_engine_count(struct fut_job *job, enum fut_ending ending, fut_time now)
         job->ending = ending;
         ++*counter_of(s, ending);
     }
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     settle(room);
 }
 
 void fut_engine_count_retry(struct fut_job *job) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     job->session->stats.retried++;
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 /* Under the lock: a closed session without jobs has stopped; the future to be settled. */
@@ -312,12 +312,12 @@ static struct fut_future *leave(struct fut_session *s) {
 
 void fut_engine_over(struct fut_engine *e, struct fut_job *job) {
     struct fut_future *f = job->future;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     job->over = true;
     unlink_job(job);
     e->live--;
     struct fut_future *stopped = leave(job->session);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     settle(stopped);
     job->future = NULL;
     api->future_drop(f);
@@ -326,10 +326,10 @@ void fut_engine_over(struct fut_engine *e, struct fut_job *job) {
 
 void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out,
                       struct fut_times *wait, struct fut_times *run) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     fut_session_check_fork(s);
     *out = s->stats;
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     *wait = fut_histogram_read(&s->wait);
     *run = fut_histogram_read(&s->run);
 }
@@ -337,19 +337,19 @@ void fut_engine_stats(struct fut_session *s, struct fut_session_stats *out,
 /* ---- sessions ---- */
 
 struct fut_session *fut_engine_shared(void) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     if (shared) fut_session_hold(shared);
     struct fut_session *s = shared;
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     if (s) return s;
     s = fut_session_new();
     if (!s) return NULL;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     struct fut_session *mine = shared ? s : NULL; /* somebody was quicker */
     if (!shared) shared = s;
     s = shared;
     fut_session_hold(s);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     if (mine) fut_session_drop(mine);
     return s;
 }
@@ -380,13 +380,13 @@ static void cancel_all(struct fut_job *victims) {
 }
 
 void fut_engine_close_session(struct fut_session *s, enum fut_closing how) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     fut_session_check_fork(s);
     s->closed = true;
     struct fut_job *victims = victims_of(s, how);
     struct fut_future *room = take_room(s);
     struct fut_future *stopped = leave(s);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     cancel_all(victims);
     settle(room);
     settle(stopped);
@@ -396,7 +396,7 @@ struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending) {
     static const struct fut_future_class plain;
     struct fut_future *f = api->future_new(&plain, NULL, NULL);
     if (!f) return NULL;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     struct fut_future *spare = s->room ? f : NULL;
     if (!s->room) s->room = f;
     f = s->room;
@@ -404,7 +404,7 @@ struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending) {
     bool found = s->closed || s->stats.pending < max_pending;
     struct fut_future *room = found ? take_room(s) : NULL;
     if (!found && atomic_load(&s->starved)) wake(current);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     if (spare) api->future_drop(spare);
     settle(room);
     return f;
@@ -413,38 +413,38 @@ struct fut_future *fut_engine_room(struct fut_session *s, size_t max_pending) {
 void fut_engine_relieve(struct fut_session *s, uint64_t bytes) {
     atomic_fetch_sub(&s->buffered, bytes);
     if (!atomic_exchange(&s->starved, false)) return;
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     wake(current);
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- the end ---- */
 
 void fut_engine_join(void) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     while (current && current->live == 0 && current->sessions == 0) {
         wake(current);
-        pthread_cond_wait(&has_ended, &lock.mutex);
+        pthread_cond_wait(&has_ended, &lock);
     }
     struct fut_engine *old = take_ended();
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     join(old);
 }
 
 void fut_engine_close(bool drop) {
-    fut_lock(&lock);
+    pthread_mutex_lock(&lock);
     struct fut_session *s = --users == 0 ? shared : NULL;
     if (s) shared = NULL;
     bool last = users == 0;
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     if (s) {
         fut_engine_close_session(s, drop ? FUT_CLOSING_CANCEL_ALL : FUT_CLOSING_KEEP);
         fut_session_drop(s);
     }
     if (!last) return;
-    fut_lock(&lock);
-    while (current) pthread_cond_wait(&has_ended, &lock.mutex);
+    pthread_mutex_lock(&lock);
+    while (current) pthread_cond_wait(&has_ended, &lock);
     struct fut_engine *old = take_ended();
-    fut_unlock(&lock);
+    pthread_mutex_unlock(&lock);
     join(old);
 }
