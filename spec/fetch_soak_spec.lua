@@ -89,8 +89,9 @@ describe("A soak", function()
             return proc.fds() <= fds + 110 -- connections that are kept for the next request
         end)
         local more = proc.rss() - rss
-        -- Sanitizers keep what was freed; AddressSanitizer finds what was not.
-        assert.is_true(more < (scale.slow and 1 << 30 or 30 << 20), more)
+        -- AddressSanitizer keeps the last 256 MB that were freed (told to keep 1 MB it grows by
+        -- 20), ThreadSanitizer's own memory by 100: both stand still after 100,000 requests.
+        assert.is_true(more < (scale.slow and 320 << 20 or 30 << 20), more)
         assert.is_true(ways.ok > 0 and ways.cancelled > 0 and ways.timeout > 0)
     end)
 end)
