@@ -42,3 +42,24 @@ describe("A finalizer", function()
         assert.is_true(derived:done())
     end)
 end)
+
+describe("The finalizers of this library", function()
+    it("refuse what is not theirs", function()
+        require "futures.fetch"
+        local checked = 0
+        for name, class in pairs(debug.getregistry()) do
+            local finalizer = type(name) == "string" and name:find("^futures")
+                and type(class) == "table" and rawget(class, "__gc")
+            if finalizer then
+                checked = checked + 1
+                for _, value in ipairs { 5, "text", {}, print, io.stdout } do
+                    local ok, err = pcall(finalizer, value)
+                    assert.is_false(ok, name)
+                    check.contains("bad argument #1", err)
+                end
+                assert.is_false((pcall(finalizer)))
+            end
+        end
+        assert.is_true(checked >= 6, checked)
+    end)
+end)

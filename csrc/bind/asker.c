@@ -43,7 +43,7 @@ static void leave(struct fut_question *q) {
 /* While retry_on runs this is the end of the state, by os.exit: the answer is no. The handle of
  * the task is older than the question, so it is finalized later. */
 static int question_gc(lua_State *L) {
-    struct fut_question *q = lua_touserdata(L, 1);
+    struct fut_question *q = luaL_checkudata(L, 1, TNAME);
     struct fut_executor *ex = q->home ? q->task->executor : NULL;
     leave(q);
     if (ex && !fut_executor_forked(ex)) ex->ops->answer(ex, q->task, &q->outcome, false);

@@ -98,7 +98,7 @@ struct values_slot {
 };
 
 static int values_gc(lua_State *L) {
-    struct values_slot *slot = lua_touserdata(L, 1);
+    struct values_slot *slot = luaL_checkudata(L, 1, VALUES_TNAME);
     fut_foreign_values_free(slot->values);
     slot->values = NULL;
     return 0;

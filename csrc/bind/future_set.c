@@ -96,6 +96,7 @@ static int future_set_result(lua_State *L) {
 }
 
 static int future_set_exception(lua_State *L) {
+    fut_future_check(L, 1);
     luaL_checkany(L, 2);
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {

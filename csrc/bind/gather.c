@@ -13,7 +13,7 @@
 /* The set of futures seen so far, in a userdata so that a memory error leaves nothing
  * behind. */
 static int seen_gc(lua_State *L) {
-    fut_map_deinit(lua_touserdata(L, 1));
+    fut_map_deinit(luaL_checkudata(L, 1, SEEN_TNAME));
     return 0;
 }
 

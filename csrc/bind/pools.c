@@ -58,7 +58,7 @@ static void push_boot(lua_State *L) {
 
 /* A config that a collector frees when an error comes before the pool has taken it. */
 static int config_gc(lua_State *L) {
-    struct fut_lua_config **config = lua_touserdata(L, 1);
+    struct fut_lua_config **config = luaL_checkudata(L, 1, CONFIG_TNAME);
     if (*config) fut_lua_worker_type.config_free(*config);
     *config = NULL;
     return 0;

@@ -81,8 +81,9 @@ static bool make_known(const struct fut_class *c) {
     return known;
 }
 
+/* Upvalue 1: the name of the class. Anybody who finds this function may call it. */
 static int foreign_gc(lua_State *L) {
-    struct fut_object **slot = lua_touserdata(L, 1);
+    struct fut_object **slot = luaL_checkudata(L, 1, lua_tostring(L, lua_upvalueindex(1)));
     struct fut_object *head = *slot;
     *slot = NULL;
     if (head) fut_object_drop(head);
@@ -92,7 +93,8 @@ static int foreign_gc(lua_State *L) {
 void fut_foreign_open(lua_State *L, const struct fut_class *c) {
     if (!make_known(c)) luaL_error(L, "not enough memory");
     luaL_newmetatable(L, c->name);
-    lua_pushcfunction(L, foreign_gc);
+    lua_pushstring(L, c->name);
+    lua_pushcclosure(L, foreign_gc, 1);
     lua_setfield(L, -2, "__gc");
 }
 
