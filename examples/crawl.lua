@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A link checker: follows the links of one host, level by level, each level all at once, and
--- says which links are broken, and where they are.
+-- says which links are broken, and where they are. Exits with 1 when there are some.
 --
 --     lua5.4 examples/crawl.lua [--depth N] [-j AT_ONCE] [URL]      without: the demo server
 --
@@ -47,3 +47,4 @@ end
 show()
 print(("%d pages in %.2f s, %d broken, %d links lead elsewhere"):format(pages,
     futures.monotonic() - from, broken, elsewhere))
+os.exit(broken == 0, true)

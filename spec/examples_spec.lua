@@ -8,7 +8,8 @@ local script = require "spec.support.script"
 
 -- What to run, with which arguments, and a look at what it prints. Examples that need a server
 -- have specs of their own.
-local elsewhere = { fetch = true, crawl = true, download = true, fetch_parse = true }
+local elsewhere = { fetch = true, crawl = true, scraper = true, download = true,
+    fetch_parse = true }
 
 local cases = {
     squares = {

@@ -7,6 +7,7 @@ local bad_server = require "spec.support.bad_server"
 local check = require "spec.support.check"
 local demo = require "spec.support.demo"
 local nginx = require "spec.support.nginx"
+local scale = require "spec.support.scale"
 local script = require "spec.support.script"
 local server = require "spec.support.server"
 local witness = require "spec.support.witness"
@@ -202,7 +203,7 @@ describe("The example", function()
 
     it("crawl finds all pages and the broken links", function()
         local result = run("crawl", { good.url .. "/site/1" })
-        assert.equal(0, result.code, result.err)
+        assert.equal(1, result.code, result.err)
         assert.equal("", result.err)
         local broken = result.out:match("^410 +(%S+)  %(on %S+/site/%d+%)\n")
         assert.equal(good.url .. "/status/410", broken)
@@ -213,6 +214,7 @@ describe("The example", function()
         assert.matches("64 pages", result.out)
         result = run("crawl", { "--depth", "1" })
         assert.matches("^3 pages", result.out)
+        assert.equal(0, result.code, result.err)
         result = run("crawl", { "http://127.0.0.1:1/" })
         assert.matches("^connect +http://127.0.0.1:1/  %(on the command line%)", result.out)
     end)
@@ -246,6 +248,22 @@ describe("The example", function()
         assert.matches("\n31 pages, 159 links, %d processes, [%d.]+ s\n$", result.out)
     end)
 
+    it("scraper cuts what hangs and what never ends, and reads the others", function()
+        local result = run("scraper", { "--limit", scale.slow and "5" or "2" })
+        assert.equal(0, result.code, result.err)
+        assert.equal("", result.err)
+        for page = 1, 4 do
+            local line = ("Page %d +%%d+ bytes  http%%S+/site/%d\n"):format(page, page)
+            assert.matches(line, result.out)
+        end
+        assert.matches("FetchError: 503 [^\n]+/status/503%) %(attempts: 3%)\n", result.out)
+        for _, path in ipairs { "/delay/60000", "/bytes/1000" } do
+            assert.matches("TimeoutError: the task 'http%S+" .. path .. "' ran longer than its "
+                .. "limit of %d s %(attempts: 1%)\n", result.out)
+        end
+        assert.matches("\n4 of 7 pages read in [%d.]+ s\n$", result.out)
+    end)
+
     it("fetch looks for the demo server beside itself, from wherever it is called", function()
         local folder = lfs.currentdir() .. "/examples/"
         local result = script.run(nil, {
@@ -265,7 +283,7 @@ describe("The example", function()
             result.err)
     end)
 
-    for _, name in ipairs { "fetch", "crawl", "download", "fetch_parse" } do
+    for _, name in ipairs { "fetch", "crawl", "scraper", "download", "fetch_parse" } do
         it(name .. " has fewer than 40 lines of code", function()
             local count = 0
             for line in io.lines(("examples/%s.lua"):format(name)) do
