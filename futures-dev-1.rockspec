@@ -22,9 +22,9 @@ dependencies = { "lua >= 5.4, < 5.5" }
 test_dependencies = { "busted" }
 test = { type = "busted" }
 
--- No file is demanded, so that the rock also builds without libcurl. What is given as
--- CURL_DIR, CURL_INCDIR or CURL_LIBDIR goes to CMake.
-external_dependencies = { CURL = {} }
+-- No file is demanded, so that the rock also builds without libcurl and zlib. What is given as
+-- CURL_DIR, ZLIB_DIR, CURL_INCDIR and the like goes to CMake.
+external_dependencies = { CURL = {}, ZLIB = {} }
 
 build = {
     type = "cmake",
@@ -32,9 +32,9 @@ build = {
         CMAKE_INSTALL_PREFIX = "$(PREFIX)",
         CMAKE_C_COMPILER = "$(CC)",
         CMAKE_C_FLAGS = "$(CFLAGS)",
-        CMAKE_PREFIX_PATH = "$(CURL_DIR)",
-        CMAKE_INCLUDE_PATH = "$(CURL_INCDIR)",
-        CMAKE_LIBRARY_PATH = "$(CURL_LIBDIR)",
+        CMAKE_PREFIX_PATH = "$(CURL_DIR);$(ZLIB_DIR)",
+        CMAKE_INCLUDE_PATH = "$(CURL_INCDIR);$(ZLIB_INCDIR)",
+        CMAKE_LIBRARY_PATH = "$(CURL_LIBDIR);$(ZLIB_LIBDIR)",
         LUA_INCDIR = "$(LUA_INCDIR)",
         LUADIR = "$(LUADIR)",
         LIBDIR = "$(LIBDIR)",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_lock: a mutex for short critical sections: a few loads and stores, never a call that
- * waits or enters Lua. It spins a little before it sleeps, since the holder is about to leave.
- * On Linux it is a word, and two instructions that need no call where nobody else wants it: a
- * task takes five locks (measured: pthread's cost a tenth of a no-op task).
+ * waits or enters Lua. On Linux it is a word, and two instructions that need no call where
+ * nobody else wants it (a task takes five locks; measured: pthread's cost a tenth of a no-op
+ * task); it spins a little before it sleeps, since the holder is about to leave. Elsewhere it
+ * is pthread's.
  * THREADS: any. Not recursive. */
 #ifndef FUT_BASE_LOCK_H
 #define FUT_BASE_LOCK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fut_reruns: the tasks of an executor that have failed and may run again.
  *
- *   running --its worker was lost----------------> rests --due--> the queue again
+ *   running --a worker was lost---------------------> rests --due--> the queue again
  *       \-----another error--> asked about --yes---^
  *                                  \--no--> finished, with the error
  *

@@ -4,7 +4,8 @@
  * OWNERSHIP: counted by its future. The executor holds a count from submit until the future is
  * settled; the task holds its executor, so a future may outlive the handle of its executor.
  * THREADS: `call` belongs to the submitter until submit, then to the worker that runs the task.
- * The links belong to the executor, under its lock. */
+ * The links belong to the executor: `next` to the one who puts the task into an inbox
+ * (core/inbox.h), then all of them under the lock. */
 #ifndef FUT_CORE_TASK_H
 #define FUT_CORE_TASK_H
 

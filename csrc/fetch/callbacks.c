@@ -47,8 +47,8 @@ static void fail_size(struct fut_transfer *t) {
                     (unsigned long long)t->sink.limit);
 }
 
-/* libcurl takes such a length for none at all. */
-static bool is_beyond_64_bits(const char *length) {
+/* libcurl takes a length that its signed 64 bits do not hold for none at all. */
+static bool is_too_long(const char *length) {
     static const char most[] = "9223372036854775807";
     length += strspn(length, "0");
     size_t digits = strspn(length, "0123456789"), limit = sizeof most - 1;
@@ -61,7 +61,7 @@ static void check_length(struct fut_transfer *t) {
     const char *length = has_body && !fut_head_find(&t->head, "Transfer-Encoding")
                              ? fut_head_find(&t->head, "Content-Length")
                              : NULL;
-    if (!length || !is_beyond_64_bits(length)) return;
+    if (!length || !is_too_long(length)) return;
     if (t->sink.limit < UINT64_MAX) {
         fail_size(t);
         return;
@@ -69,7 +69,7 @@ static void check_length(struct fut_transfer *t) {
     char server[FUT_SHOWN_SERVER];
     fut_transfer_server(t, server, sizeof server);
     fut_failure_set(&t->failure, FUT_KIND_PROTOCOL,
-                    "no valid HTTP response from %s: Content-Length beyond 64 bits", server);
+                    "no valid HTTP response from %s: Content-Length over 2^63 - 1", server);
 }
 
 void fut_callbacks_sort_body(struct fut_transfer *t) {

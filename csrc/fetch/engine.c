@@ -208,15 +208,15 @@ void fut_engine_drain(struct fut_session *s) {
     pthread_mutex_unlock(&lock);
 }
 
-bool fut_engine_take(struct fut_engine *e, struct fut_inbox *in) {
+bool fut_engine_take(struct fut_engine *e, struct fut_engine_mail *mail) {
     pthread_mutex_lock(&lock);
-    *in = (struct fut_inbox){e->new_first, e->dropped, e->awaited};
+    *mail = (struct fut_engine_mail){e->new_first, e->dropped, e->awaited};
     e->new_first = NULL;
     e->new_last = &e->new_first;
     e->dropped = e->awaited = NULL;
     e->woken = false;
     /* New jobs are live; the others were, when they were put there. */
-    bool goes_on = e->live > 0 || e->sessions > 0 || in->dropped || in->awaited;
+    bool goes_on = e->live > 0 || e->sessions > 0 || mail->dropped || mail->awaited;
     if (!goes_on) {
         current = NULL;
         FUT_ASSERT(!ended);

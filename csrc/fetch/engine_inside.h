@@ -63,14 +63,15 @@ struct fut_engine {
 /* ---- engine.c ---- */
 
 /* What others have left for the engine. A count is held of each dropped and awaited one. */
-struct fut_inbox {
+struct fut_engine_mail {
     struct fut_job *fresh; /* in order */
     struct fut_job *dropped;
     struct fut_job *awaited;
 };
 
-/* fut_engine_take(e): false when the engine has ended: nobody knows it any more. */
-bool fut_engine_take(struct fut_engine *e, struct fut_inbox *in);
+/* fut_engine_take(e, mail): all of it, which is the caller's then. False when the engine has
+ * ended: nobody knows it any more. */
+bool fut_engine_take(struct fut_engine *e, struct fut_engine_mail *mail);
 
 /* fut_engine_lets(s): s is above max_buffered; may a job start all the same, for somebody who
  * waits for room or for the end of s? When it may not, the engine looks again as soon as that

@@ -78,14 +78,14 @@ static void handle_sockets(struct fut_engine *e, const struct fut_poller_event *
 void *fut_engine_main(void *arg) {
     struct fut_engine *e = arg;
     struct fut_poller_event events[EVENTS];
-    struct fut_inbox in;
+    struct fut_engine_mail mail;
     fut_thread_set_name("futures.fetch");
     fut_engine_begin_work();
-    while (fut_engine_take(e, &in)) {
+    while (fut_engine_take(e, &mail)) {
         fut_time now = fut_now();
-        admit_all(e, in.fresh, now);
-        await_all(in.awaited);
-        drop_all(e, in.dropped, now);
+        admit_all(e, mail.fresh, now);
+        await_all(mail.awaited);
+        drop_all(e, mail.dropped, now);
         start_all(e, now);
         /* What was started sends its request before others are told of what is done. */
         fut_wire_timeout(e, fut_now());

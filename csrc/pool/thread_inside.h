@@ -65,7 +65,7 @@ struct fut_thread_pool {
     _Alignas(FUT_CACHE_LINE) atomic_bool work_came;  /* since it has begun to */
     atomic_int submitter_cpu;                        /* where the last submit ran */
     _Alignas(FUT_CACHE_LINE) struct fut_inbox inbox; /* of the queue */
-    _Alignas(FUT_CACHE_LINE) struct fut_lock lock;   /* guards all that follows */
+    _Alignas(FUT_CACHE_LINE) struct fut_lock lock;   /* of what follows, but for `available` */
     struct fut_queue queue;
     struct fut_thread_worker *called; /* no longer idle; the unlock wakes them */
     struct fut_thread_worker *idle;   /* asleep, the latest first: its caches are warm */

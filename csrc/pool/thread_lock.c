@@ -26,8 +26,8 @@ void fut_thread_call(struct fut_thread_pool *p) {
         fut_thread_call_waiter(p);
 }
 
-/* Under the lock: the tasks are submitted. The inbox was open, so there is a worker; one more
- * is welcome at most. */
+/* Under the lock: the tasks are submitted. The inbox was open, so there is a worker: should no
+ * other start, that one does them all. */
 static void bring_in(struct fut_thread_pool *p, struct fut_task *t) {
     if (!t) return;
     for (struct fut_task *next; t; t = next) {

@@ -14,7 +14,7 @@ local errors = require "futures.errors"
 ---| "tls" # no secure connection: certificate, handshake
 ---| "redirect" # too many, or to where none may lead
 ---| "truncated" # the body is shorter than announced
----| "protocol" # what came is not HTTP, or its gzip is no good
+---| "protocol" # not HTTP, not the version that was asked for, or its gzip is no good
 ---| "too_large" # body or headers over the limit
 ---| "status" # 4xx or 5xx under `raise_for_status`
 ---| "shutdown" # the session was closed
