@@ -32,8 +32,8 @@ enum fut_help {
 
 struct fut_executor_ops {
     /* Takes n pending tasks, all or none; on success a count of each is the executor's (the
-     * caller keeps its own). At most one lock, and as few wake-ups as will do. FUT_ECLOSED, FUT_EBROKEN,
-     * FUT_ETHREAD when there is no worker and none can be started; FUT_EFULL. */
+     * caller keeps its own). At most one lock, and as few wake-ups as will do. FUT_ECLOSED,
+     * FUT_EBROKEN, FUT_ETHREAD when there is no worker and none can be started; FUT_EFULL. */
     enum fut_err (*submit)(struct fut_executor *ex, struct fut_task **tasks, size_t n);
 
     /* After FUT_EFULL: the future that is done when another try is worth it, with a count for

@@ -62,7 +62,8 @@ static enum fut_err pool_submit(struct fut_executor *ex, struct fut_task **tasks
         }
     }
     fut_thread_unlock(p);
-    for (size_t i = 0; i < n && err != FUT_OK; i++) fut_task_drop(tasks[i]); /* the caller has one, too */
+    for (size_t i = 0; i < n && err != FUT_OK; i++)
+        fut_task_drop(tasks[i]); /* the caller has a count, too */
     return err;
 }
 
