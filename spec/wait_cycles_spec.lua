@@ -4,54 +4,16 @@
 
 local futures = require "futures"
 local check = require "spec.support.check"
+local cycles = require "spec.support.cycles"
 local scale = require "spec.support.scale"
 
 local LIMIT = scale.LIMIT
-
--- Submits `fn(gate, ...)` to the view or executor. The gate is a future of what the task is to
--- wait for, set once all tasks exist.
-local function waiter(ex, fn, ...)
-    local ahead = futures.Future()
-    return { ahead = ahead, future = ex:submit(fn, ahead, ...) }
-end
-
-local function result_of(ahead)
-    return ahead:result():result()
-end
-
--- Each waits for the next, the last for the first.
-local function ring(executors, n, fn)
-    local tasks = {}
-    for i = 1, n do
-        tasks[i] = waiter(executors[(i - 1) % #executors + 1]:with { name = "t" .. i },
-            fn or result_of)
-    end
-    for i = 1, n do
-        tasks[i].ahead:set_result(tasks[i % n + 1].future)
-    end
-    return tasks
-end
-
-local function assert_cycle(err, ...)
-    assert.is_true(futures.iserror(err, futures.Error), tostring(err))
-    check.contains("the wait can never end: task ", err)
-    for _, name in ipairs { ... } do check.contains("'" .. name .. "'", err) end
-    return tostring(err)
-end
-
--- All tasks must fail with an error of a cycle that names them.
-local function assert_all_fail(tasks, ...)
-    for _, task in ipairs(tasks) do
-        local ok, err = task.future:outcome(LIMIT)
-        assert.is_false(ok)
-        assert_cycle(err, ...)
-    end
-end
+local waiter, ring = cycles.waiter, cycles.ring
 
 describe("A task that waits for", function()
     it("itself gets an error", function()
         local ex <close> = futures.ThreadPoolExecutor(2)
-        local task = waiter(ex:with { name = "me" }, result_of)
+        local task = waiter(ex:with { name = "me" })
         task.ahead:set_result(task.future)
         local err = task.future:exception(LIMIT)
         check.contains("the wait can never end: task 'me' waits for itself", err)
@@ -61,7 +23,9 @@ describe("A task that waits for", function()
     it("one that waits for it gets an error within a second, in pools of any size", function()
         for workers = 2, 5 do
             local ex <close> = futures.ThreadPoolExecutor(workers)
-            check.takes(0, 1, function() assert_all_fail(ring({ ex }, 2), "t1", "t2") end)
+            check.takes(0, 1, function()
+                cycles.assert_all_fail(ring({ ex }, 2), "t1", "t2")
+            end)
         end
     end)
 
@@ -71,7 +35,7 @@ describe("A task that waits for", function()
             local names = {}
             for i = 1, n do names[i] = "t" .. i end
             local tasks = ring({ ex }, n)
-            assert_all_fail(tasks, table.unpack(names))
+            cycles.assert_all_fail(tasks, table.unpack(names))
             local text = tostring(tasks[1].future:exception())
             assert.matches(("waits for task '[^']*', which "):rep(n - 1)
                 .. "waits for task '[^']*'$", text)
@@ -82,7 +46,7 @@ describe("A task that waits for", function()
         local ex <close> = futures.ThreadPoolExecutor(100)
         for _, task in ipairs(ring({ ex }, 100)) do
             local err = task.future:exception(LIMIT)
-            local text = assert_cycle(err)
+            local text = cycles.assert_error(err)
             check.contains(", and so on (93 more), which waits for task 't", text)
             assert.is_true(#text < 600)
         end
@@ -91,14 +55,14 @@ describe("A task that waits for", function()
     it("a task of another pool that waits for it gets an error", function()
         local one <close> = futures.ThreadPoolExecutor(1)
         local two <close> = futures.ThreadPoolExecutor(1)
-        assert_all_fail(ring({ one, two }, 2), "t1", "t2")
+        cycles.assert_all_fail(ring({ one, two }, 2), "t1", "t2")
         local three <close> = futures.ThreadPoolExecutor(1)
-        assert_all_fail(ring({ one, two, three }, 3), "t1", "t2", "t3")
+        cycles.assert_all_fail(ring({ one, two, three }, 3), "t1", "t2", "t3")
     end)
 
     it("a task without a name sees its address", function()
         local ex <close> = futures.ThreadPoolExecutor(2)
-        local tasks = { waiter(ex, result_of), waiter(ex, result_of) }
+        local tasks = { waiter(ex), waiter(ex) }
         tasks[1].ahead:set_result(tasks[2].future)
         tasks[2].ahead:set_result(tasks[1].future)
         assert.matches("task 0x%x+ waits for task 0x%x+, which waits for task 0x%x+$",
@@ -114,7 +78,7 @@ describe("A task that waits for", function()
         task.ahead:set_result(task.future)
         local ok, err = task.future:outcome(LIMIT)
         assert.is_false(ok)
-        assert_cycle(err, "below", "top")
+        cycles.assert_error(err, "below", "top")
     end)
 end)
 
@@ -150,7 +114,7 @@ describe("Every call that waits", function()
             for i = 1, 2 do
                 local err = tasks[i].future:exception(LIMIT)
                 if err then
-                    assert_cycle(err, "t1", "t2")
+                    cycles.assert_error(err, "t1", "t2")
                     failed = failed + 1
                 end
             end
@@ -197,7 +161,7 @@ describe("A wait for several futures", function()
             local done = fs.wait({ f, other }, nil, mode)
             return #done
         end, how)
-        local two = waiter(ex:with { name = "t2" }, result_of)
+        local two = waiter(ex:with { name = "t2" })
         one.ahead:set_result(two.future, bare)
         two.ahead:set_result(one.future)
         return ex, one.future, two.future, bare
@@ -207,7 +171,7 @@ describe("A wait for several futures", function()
         local ex, one, two, bare = mixed("ALL_COMPLETED")
         local done = futures.wait({ one, two }, LIMIT, futures.FIRST_COMPLETED)
         bare:set_result() -- else the first goes on waiting when the second has the error
-        assert_cycle(done[1]:exception(), "t1", "t2")
+        cycles.assert_error(done[1]:exception(), "t1", "t2")
         assert.equal(2, #futures.wait({ one, two }, LIMIT))
         ex:shutdown()
     end)
@@ -226,8 +190,8 @@ describe("A wait for several futures", function()
         local one = waiter(ex:with { name = "t1" }, function(ahead)
             require "futures".wait({ ahead:result() }, nil, "FIRST_COMPLETED")
         end)
-        local two = waiter(ex:with { name = "t2" }, result_of)
-        local three = waiter(ex:with { name = "t3" }, result_of)
+        local two = waiter(ex:with { name = "t2" })
+        local three = waiter(ex:with { name = "t3" })
         one.ahead:set_result(two.future, three.future)
         two.ahead:set_result(one.future)
         three.ahead:set_result(one.future)
@@ -235,7 +199,7 @@ describe("A wait for several futures", function()
         for _, task in ipairs { one, two, three } do
             local err = task.future:exception(LIMIT)
             if err then
-                assert_cycle(err, "t1")
+                cycles.assert_error(err, "t1")
                 failed = failed + 1
             end
         end
@@ -273,11 +237,11 @@ describe("The end of an executor, waited for by a task", function()
             ahead:result()
             return two:shutdown()
         end)
-        local b = waiter(two:with { name = "b" }, result_of)
+        local b = waiter(two:with { name = "b" })
         b.ahead:set_result(a.future)
         a.ahead:set_result()
         local err = a.future:exception(LIMIT) or b.future:exception(LIMIT)
-        assert_cycle(err, "a", "b")
+        cycles.assert_error(err, "a", "b")
         check.contains("the end of an executor", err)
         assert.is_true(b.future:done() or b.future:exception(LIMIT) ~= nil)
     end)

@@ -32,6 +32,7 @@ void fut_bare_new(lua_State *L) {
     lua_pop(L, 1);
     b->handle.future = fut_future_new();
     if (!b->handle.future) luaL_error(L, "not enough memory");
+    atomic_store_explicit(&b->handle.future->local, true, memory_order_relaxed);
 }
 
 /* Has the handle the second user value? If so pushes it, and tells its type; else nothing. */
@@ -43,8 +44,7 @@ static int push_kept(lua_State *L, int index) {
 
 bool fut_bare_keep(lua_State *L, int index, int callback) {
     struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
-    if (fut_future_done(f) || atomic_load_explicit(&f->shared, memory_order_relaxed))
-        return false;
+    if (fut_future_done(f) || !fut_future_local(f)) return false;
     int type = push_kept(L, index);
     if (type == LUA_TNONE) return false;
     if (type == LUA_TNIL) {

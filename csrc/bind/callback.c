@@ -20,6 +20,7 @@ static void link_callback(struct fut_callback *c) {
     c->back = &c->home->callbacks;
     if (c->next) c->next->back = &c->next;
     c->home->callbacks = c;
+    c->home->helpful += c->helps;
 }
 
 /* At the end: the first ones are told first. */
@@ -42,7 +43,7 @@ static void unlink_untold(struct fut_callback *c) {
 
 /* Makes one of the n values at the top, which it pops, and pushes it; it does not watch yet. */
 static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
-                                     fut_callback_failed *failed) {
+                                     struct fut_future *future, fut_callback_failed *failed) {
     fut_home_check_open(home, L);
     struct fut_callback *c = lua_newuserdatauv(L, sizeof *c, n);
     fut_watch_init(&c->watch);
@@ -51,6 +52,7 @@ static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
     c->back_untold = NULL;
     c->n = n;
     c->failed = failed;
+    c->helps = fut_waiting_helps(future);
     c->live = c->asks = false;
     lua_insert(L, -n - 1);
     for (int i = n; i >= 1; i--) lua_setiuservalue(L, -i - 1, i);
@@ -71,7 +73,7 @@ static struct fut_callback *push_new(struct fut_home *home, lua_State *L, int n,
 
 struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n,
                                       struct fut_future *future, fut_callback_failed *failed) {
-    struct fut_callback *c = push_new(home, L, n, failed);
+    struct fut_callback *c = push_new(home, L, n, future, failed);
     fut_watch_start(&c->watch, &home->inbox, future);
     if (fut_native_hears(future)) link_untold(c);
     return c;
@@ -80,7 +82,7 @@ struct fut_callback *fut_callback_add(struct fut_home *home, lua_State *L, int n
 struct fut_callback *fut_callback_add_asking(struct fut_home *home, lua_State *L, int n,
                                              struct fut_task *task,
                                              fut_callback_failed *failed) {
-    struct fut_callback *c = push_new(home, L, n, failed);
+    struct fut_callback *c = push_new(home, L, n, &task->future, failed);
     c->asks = true;
     fut_watch_start(&c->watch, &home->askers, &task->future);
     return c;
@@ -108,6 +110,7 @@ static void end_callback(struct fut_callback *c, bool declines) {
     *c->back = c->next;
     if (c->next) c->next->back = c->back;
     c->back = NULL;
+    c->home->helpful -= c->helps;
 }
 
 /* Pops a value and makes it the entry of c, which has one: that needs no memory. */
@@ -171,6 +174,15 @@ int fut_callback_run(lua_State *L) {
     else if (lua_pcall(L, c->n - 1, 0, 0) != LUA_OK)
         c->failed(L, index);
     return 0;
+}
+
+/* Those of a question that can no longer come are left out: they wait to be swept. */
+struct fut_future *fut_callback_each(void *home, void **at) {
+    struct fut_callback *c = *at;
+    c = c ? c->next : ((struct fut_home *)home)->callbacks;
+    while (c && c->asks && fut_future_done(c->watch.future)) c = c->next;
+    *at = c;
+    return c ? c->watch.future : NULL;
 }
 
 void fut_callback_look(struct fut_home *home) {

@@ -27,7 +27,8 @@ struct fut_callback {
     fut_callback_failed *failed;                     /* or NULL: home.c warns */
     int n;                                           /* of its user values */
     bool live;                                       /* added, has not run, was not dropped */
-    bool asks; /* called with a question (core/waiter.h), not at the end: bind/asker.c */
+    bool helps; /* its future is a reason to help (core/waiting.h) */
+    bool asks;  /* called with a question (core/waiter.h), not at the end: bind/asker.c */
 };
 
 /* The user values: the function, its first argument, which is the handle of the future, and
@@ -79,6 +80,11 @@ int fut_callback_run(lua_State *L);
 /* fut_callback_tell(home): for whoever is about to sleep: modules that hold work back hear that
  * the callbacks wait for it; see core/waiting.h. */
 void fut_callback_tell(struct fut_home *home);
+
+/* fut_callback_each(home, at): one after the other the futures that those of the registry wait
+ * for; *at is NULL before the first call; NULL at the end. Nothing is called in a state that
+ * sleeps before one of them is done. Another thread may call it while this one sleeps. */
+struct fut_future *fut_callback_each(void *home, void **at);
 
 /* fut_callback_look(home): for whoever is about to wait for callbacks: after a fork, ends the
  * orphans (bind/orphan.h) that callbacks wait for. */

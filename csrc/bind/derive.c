@@ -87,7 +87,7 @@ bool fut_derive_never_ends(lua_State *L, int index) {
     struct fut_future *f = fut_future_check(L, index);
     if (fut_asker_is_asked(home, f)) return true;
     if (!fut_derive_is(L, index)) return false;
-    return !fut_future_done(f) && !atomic_load_explicit(&f->shared, memory_order_relaxed);
+    return !fut_future_done(f) && fut_future_local(f);
 }
 
 enum fut_wait fut_derive_refuse_wait(struct fut_home *home) {

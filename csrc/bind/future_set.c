@@ -25,8 +25,8 @@ void fut_future_encode_local(lua_State *L, int index) {
     index = lua_absindex(L, index);
     struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
     fut_bare_entrust(L, index);
-    bool was_shared = atomic_exchange_explicit(&f->shared, true, memory_order_relaxed);
-    if (was_shared || !fut_future_done(f) || f->outcome.kind != FUT_OUTCOME_LOCAL) return;
+    bool was_local = atomic_exchange_explicit(&f->local, false, memory_order_relaxed);
+    if (!was_local || !fut_future_done(f) || f->outcome.kind != FUT_OUTCOME_LOCAL) return;
     /* Only this state knows it so far, so nobody reads the outcome that grows its payload
      * here. */
     int top = lua_gettop(L);
@@ -45,7 +45,7 @@ bool fut_future_settle_kept(lua_State *L, int index, bool failed, int n) {
     index = lua_absindex(L, index);
     struct fut_future *f = ((struct fut_future_handle *)lua_touserdata(L, index))->future;
     struct fut_outcome o = {.kind = FUT_OUTCOME_LOCAL, .failed = failed};
-    if (!fut_future_done(f) && atomic_load_explicit(&f->shared, memory_order_relaxed)) {
+    if (!fut_future_done(f) && !fut_future_local(f)) {
         const char *why = encode_kept(L, &o.payload, lua_absindex(L, -n), n, failed);
         if (why) o.text = fut_strdup(why);
     }
@@ -78,7 +78,7 @@ static int set(lua_State *L, bool failed) {
         return fut_error_raise(L, "InvalidStateError",
                                "the outcome of a derived future comes from others");
     struct fut_outcome o = {.kind = FUT_OUTCOME_LOCAL, .failed = failed};
-    if (atomic_load_explicit(&f->shared, memory_order_relaxed)) {
+    if (!fut_future_local(f)) {
         const char *why = encode_kept(L, &o.payload, 2, n, failed);
         if (why) return fut_error_raise(L, "TransferError", "%s", why);
     }

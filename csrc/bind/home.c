@@ -214,6 +214,7 @@ int fut_home_run_due(struct fut_home *home, lua_State *L, bool *interrupted) {
     for (struct fut_watch *watch; !*interrupted && (watch = next_due(home, defers)); ran++)
         if (!run_callback(L, watch, interrupted)) break;
     home->in_callback = inside;
+    home->ran += (unsigned)ran;
     return ran;
 }
 
@@ -273,7 +274,7 @@ enum fut_wait fut_home_sleep(struct fut_home *home, fut_time deadline) {
 
 /* A callback of this state may be what settles the future: one of `next`, say. */
 static bool may_help(const struct fut_home *home, const struct fut_waiting *what) {
-    return what->helps || (what->each && home->callbacks);
+    return what->helps || (what->each && home->helpful > 0);
 }
 
 /* In a task of a pool of threads: sleeps, or runs another task meanwhile. READY: look again. A
@@ -285,6 +286,8 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
     struct fut_executor *ex = fut_executor_current();
     if (is_interrupted(home)) return FUT_WAIT_INTERRUPTED;
     if (fut_now() >= what->deadline) return FUT_WAIT_TIMEOUT;
+    what->sources = home;
+    what->each_source = NULL; /* callbacks, which may be many: looked at after a first sleep */
     for (;;) { /* what ends the wait is seen before `again` is promised, not after it */
         if (what->tell) what->tell(what->arg);
         what->parker = &home->parker;
@@ -301,6 +304,7 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
                      fut_waiter_queued(&home->inbox) == 0;
         ex->ops->wait_end(ex, again);
         if (!again) return end;
+        what->each_source = fut_callback_each;
     }
 }
 

@@ -28,10 +28,12 @@ struct fut_home {
     struct fut_waiter askers;       /* of those that have nothing to ask any more */
     struct fut_event event;         /* shows whether there are some, for event loops */
     struct fut_callback *callbacks; /* those of the registry (bind/callback.h) */
+    size_t helpful;                 /* so many of them wait for what could need help */
     struct fut_callback *untold, **untold_last; /* of futures that want to hear of waits */
     struct fut_spin spin;
     struct fut_question *asking; /* what retry_on is asked now, the innermost first */
     bool in_callback;
+    unsigned ran; /* so many callbacks and questions did */
     bool closed;
     char *why;        /* the last wait could never end, until it is raised; from fut_alloc */
     bool interrupted; /* a Ctrl-C has ended the last wait */
@@ -79,10 +81,10 @@ enum fut_wait { FUT_WAIT_READY, FUT_WAIT_TIMEOUT, FUT_WAIT_INTERRUPTED, FUT_WAIT
 
 /* fut_home_wait(home, L, ready, arg, what): runs the callbacks that are due, and sleeps until
  * ready(arg), what->deadline or Ctrl-C. Whatever makes ready true must unpark the home's
- * parker. `what` says what is waited for, but for may_stack and parker, which are set here: in
- * a task of a pool of threads other tasks may run meanwhile. FUT_WAIT_NEVER: the wait cannot
- * end. BLOCKING. Never raises, so the caller may have watches on its C stack; when it was cut
- * short it cleans up and calls fut_home_raise. */
+ * parker. `what` says what is waited for; its sources, may_stack and parker are set here: in a
+ * task of a pool of threads other tasks may run meanwhile. FUT_WAIT_NEVER: the wait cannot end.
+ * BLOCKING. Never raises, so the caller may have watches on its C stack; when it was cut short
+ * it cleans up and calls fut_home_raise. */
 enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
                             void *arg, struct fut_waiting *what);
 

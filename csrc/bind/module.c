@@ -55,25 +55,29 @@ static int futures_cpu_count(lua_State *L) {
     return 1;
 }
 
-static bool has_due(void *arg) {
-    return fut_waiter_queued(arg) > 0;
+struct poll {
+    struct fut_home *home;
+    unsigned before; /* what had run in it */
+};
+
+/* Also when they ran in another task, which ran on top of this one. */
+static bool some_ran(void *arg) {
+    const struct poll *p = arg;
+    return fut_waiter_queued(&p->home->inbox) > 0 || p->home->ran != p->before;
 }
 
-/* poll(timeout): unlike other waits its default is not to wait. */
+/* poll(timeout): a wait for a callback to be due. Unlike other waits its default is not to
+ * wait. */
 static int futures_poll(lua_State *L) {
     struct fut_home *home = fut_home_of(L);
     fut_time deadline = lua_isnoneornil(L, 1) ? 0 : fut_check_timeout(L, 1, 1, "poll");
-    bool interrupted = false;
-    int ran = 0;
-    fut_callback_look(home);
-    fut_callback_tell(home);
+    struct poll poll = {.home = home, .before = home->ran};
+    struct fut_waiting what = {.each = fut_callback_each, .arg = home, .deadline = deadline};
     if (!fut_home_defers(home, L)) {
-        while (!has_due(&home->inbox) && !interrupted && fut_now() < deadline)
-            interrupted = fut_home_sleep(home, deadline) == FUT_WAIT_INTERRUPTED;
-        if (!interrupted) ran = fut_home_run_due(home, L, &interrupted);
+        enum fut_wait end = fut_home_wait(home, L, some_ran, &poll, &what);
+        if (end >= FUT_WAIT_INTERRUPTED) fut_home_raise(home, L, end);
     }
-    if (interrupted) fut_home_raise(home, L, FUT_WAIT_INTERRUPTED);
-    lua_pushinteger(L, ran);
+    lua_pushinteger(L, (lua_Integer)(home->ran - poll.before));
     return 1;
 }
 

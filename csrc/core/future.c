@@ -18,7 +18,7 @@ const struct fut_object_type fut_future_type = {
 void fut_future_init(struct fut_future *f, const struct fut_object_type *type) {
     fut_object_init(&f->object, type);
     atomic_init(&f->state, FUT_PENDING);
-    atomic_init(&f->shared, false);
+    atomic_init(&f->local, false);
     f->watches = NULL;
 }
 

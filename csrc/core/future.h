@@ -43,8 +43,8 @@ struct fut_watch;
 struct fut_future {
     struct fut_object object;
     atomic_uint state;
-    atomic_bool shared; /* more than one lua_State may know it (bind/future_set.c) */
-    fut_time done_at;   /* when it was done; before that, of a task: when it was submitted */
+    atomic_bool local; /* only one lua_State knows it, and settles it (bind/bare.h) */
+    fut_time done_at;  /* when it was done; before that, of a task: when it was submitted */
     struct fut_watch *watches; /* the latest first; guarded by a lock of core/waiter.c */
     struct fut_outcome outcome;
 };
@@ -66,6 +66,11 @@ enum fut_state fut_future_state(const struct fut_future *f);
 static inline bool fut_future_done(const struct fut_future *f) {
     return (atomic_load_explicit(&f->state, memory_order_acquire) & FUT_STATE_MASK) >=
            FUT_FINISHED;
+}
+
+/* fut_future_local(f): only code of one lua_State can settle it, as long as nobody sends it. */
+static inline bool fut_future_local(const struct fut_future *f) {
+    return atomic_load_explicit(&f->local, memory_order_relaxed);
 }
 
 /* fut_future_start(f): pending -> running; false when it is in another state, or asked to

@@ -96,13 +96,40 @@ static void visit(struct search *search, struct fut_sleeper *from, struct fut_sl
     search->last = s;
 }
 
+static void visit_task(struct search *search, struct fut_sleeper *from, struct fut_future *f) {
+    struct fut_sleeper *s = sleeper_of(f);
+    if (s) visit(search, from, s, fut_task_of(f));
+}
+
+static bool sleeps(struct fut_future *f) {
+    return sleeper_of(f) != NULL;
+}
+
+/* Are there sources, all of that kind? */
+static bool sources_are(const struct fut_waiting *w, bool (*kind)(struct fut_future *f)) {
+    void *at = NULL;
+    struct fut_future *f = w->each_source ? w->each_source(w->sources, &at) : NULL;
+    if (!f) return false;
+    while (f && kind(f)) f = w->each_source(w->sources, &at);
+    return !f;
+}
+
+static void visit_sources(struct search *search, struct fut_sleeper *from) {
+    const struct fut_waiting *w = from->waiting;
+    void *at = NULL;
+    for (struct fut_future *f; (f = w->each_source(w->sources, &at));)
+        visit_task(search, from, f);
+}
+
 static void visit_next(struct search *search, struct fut_sleeper *from) {
     const struct fut_waiting *w = from->waiting;
     void *at = NULL;
+    bool local = false;
     for (struct fut_future *f; w->each && (f = w->each(w->arg, &at));) {
-        struct fut_sleeper *s = sleeper_of(f);
-        if (s) visit(search, from, s, fut_task_of(f));
+        visit_task(search, from, f);
+        local = local || fut_future_local(f);
     }
+    if (local && sources_are(w, sleeps)) visit_sources(search, from);
     for (struct fut_sleeper *s = w->executor ? asleep : NULL; s; s = s->next)
         if (s->executor == w->executor) visit(search, from, s, NULL);
 }
@@ -131,9 +158,11 @@ static bool can_end(const struct fut_sleeper *s) {
         return true;
     }
     void *at = NULL;
-    bool any = false;
-    for (struct fut_future *f; w->each && (f = w->each(w->arg, &at)); any = true)
-        if (is_stuck(f) == w->all) return !w->all;
+    bool any = false, sources_stuck = sources_are(w, is_stuck);
+    for (struct fut_future *f; w->each && (f = w->each(w->arg, &at)); any = true) {
+        bool stuck = fut_future_local(f) ? sources_stuck && !fut_future_done(f) : is_stuck(f);
+        if (stuck == w->all) return !w->all;
+    }
     return w->all || !any;
 }
 

@@ -7,7 +7,8 @@
  *
  * What nobody can know is taken for something that ends: a bare future may be set by anybody,
  * a task that does not sleep may return, a wait with a deadline ends in time (it is never told
- * here).
+ * here). A local future is settled by its state only, which sleeps here: by a callback, when
+ * what that waits for is done. So it counts as waiting for the sources of the wait.
  *
  * STATE: a sleeper belongs to a thread, a frame to the run of one task.
  * LOCKS: one for all sleepers of the process, taken by those only that go to sleep, and by

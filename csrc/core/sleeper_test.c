@@ -23,7 +23,8 @@ static void open_pools(void) {
         }
 }
 
-/* A thread with one task of its own, which may wait for some futures. */
+/* A thread with one task of its own, which may wait for some futures; with sources, for such as
+ * are local to it. */
 struct actor {
     struct fut_sleeper sleeper;
     struct fut_frame frame;
@@ -31,6 +32,8 @@ struct actor {
     struct fut_waiting waiting;
     struct fut_future *wanted[MAX];
     size_t n;
+    struct fut_future *sources[MAX];
+    size_t nsources;
     bool asleep;
 };
 
@@ -39,6 +42,20 @@ static struct fut_future *each(void *arg, void **at) {
     struct fut_future **next = *at ? (struct fut_future **)*at + 1 : a->wanted;
     *at = next;
     return next < a->wanted + a->n ? *next : NULL;
+}
+
+static struct fut_future *each_source(void *sources, void **at) {
+    struct actor *a = sources;
+    struct fut_future **next = *at ? (struct fut_future **)*at + 1 : a->sources;
+    *at = next;
+    return next < a->sources + a->nsources ? *next : NULL;
+}
+
+static struct fut_future *new_local(void) {
+    struct fut_future *f = fut_future_new();
+    CHECK(f);
+    f->local = true;
+    return f;
 }
 
 static struct fut_task *new_task(const char *name) {
@@ -53,7 +70,8 @@ static struct fut_task *new_task(const char *name) {
 static void actor_init(struct actor *a, const char *name) {
     *a = (struct actor){.sleeper = {.executor = &pools[0]}};
     a->task = new_task(name);
-    a->waiting = (struct fut_waiting){.each = each, .arg = a, .all = true};
+    a->waiting = (struct fut_waiting){
+        .each = each, .arg = a, .each_source = each_source, .sources = a, .all = true};
     fut_sleeper_enter(&a->sleeper, &a->frame, a->task);
 }
 
@@ -182,6 +200,48 @@ static void what_may_end_is_no_cycle(void) {
     fut_future_drop(bare);
 }
 
+static void what_is_local_comes_from_its_sources(void) {
+    struct actor a, b;
+    struct fut_future *local = new_local(), *bare = fut_future_new();
+    CHECK(bare);
+    actor_init(&a, "a");
+    actor_init(&b, "b");
+    a.wanted[0] = local;
+    a.n = 1;
+    CHECK(!waits(&a)); /* without a source: who knows */
+    CHECK(!waits_for(&b, &a));
+    actor_wake(&a);
+    a.sources[0] = &b.task->future;
+    a.nsources = 1;
+    check_text(waits(&a), "the wait can never end: task 'a' waits for task 'b', which waits "
+                          "for task 'a'");
+    a.waiting.each_source = NULL; /* not known so far */
+    CHECK(!waits(&a));
+    actor_wake(&a);
+    a.waiting.each_source = each_source;
+    a.sources[1] = bare; /* which may come */
+    a.nsources = 2;
+    CHECK(!waits(&a));
+    actor_wake(&a);
+    a.sources[1] = &a.task->future; /* which itself waits for the local one */
+    char *text = waits(&a);
+    CHECK(text);
+    fut_free(text);
+    a.wanted[1] = bare;
+    a.n = 2;
+    a.waiting.all = false;
+    CHECK(!waits(&a));
+    actor_wake(&a);
+    fut_future_cancel(local); /* done: a goes on */
+    a.waiting.all = true;
+    a.n = 1;
+    CHECK(!waits(&a));
+    actor_deinit(&b);
+    actor_deinit(&a);
+    fut_future_drop(local);
+    fut_future_drop(bare);
+}
+
 static void the_end_of_an_executor(void) {
     struct actor a, b;
     actor_init(&a, "a");
@@ -211,6 +271,20 @@ static void short_memory_is_no_obstacle(void) {
 
 /* ---- against a model ---- */
 
+static bool is_stuck(const struct actor *actors, size_t n, const bool *stuck,
+                     const struct fut_future *f) {
+    for (size_t j = 0; j < n; j++)
+        if (f == &actors[j].task->future) return stuck[j];
+    return false;
+}
+
+static bool is_local_stuck(const struct actor *a, const struct actor *actors, size_t n,
+                           const bool *stuck) {
+    for (size_t k = 0; k < a->nsources; k++)
+        if (!is_stuck(actors, n, stuck, a->sources[k])) return false;
+    return a->nsources > 0;
+}
+
 /* Who can end, said without any search: all that sleep are stuck until there is a reason. */
 static void model(const struct actor *actors, size_t n, bool *stuck) {
     for (size_t i = 0; i < n; i++) stuck[i] = actors[i].asleep;
@@ -220,8 +294,9 @@ static void model(const struct actor *actors, size_t n, bool *stuck) {
             if (!stuck[i]) continue;
             size_t members = actors[i].n, never = 0;
             for (size_t k = 0; k < members; k++)
-                for (size_t j = 0; j < n; j++)
-                    never += actors[i].wanted[k] == &actors[j].task->future && stuck[j];
+                never += actors[i].wanted[k]->local
+                             ? is_local_stuck(&actors[i], actors, n, stuck)
+                             : is_stuck(actors, n, stuck, actors[i].wanted[k]);
             bool ends = actors[i].waiting.all ? never == 0 : never < members;
             if (ends) stuck[i] = false, changed = true;
         }
@@ -230,6 +305,7 @@ static void model(const struct actor *actors, size_t n, bool *stuck) {
 
 static void random_graphs_agree_with_a_model(void) {
     unsigned cycles = 0;
+    struct fut_future *local = new_local(); /* which one does not matter */
     srand(7);
     for (int round = 0; round < test_rounds(20000); round++) {
         struct actor a[MAX];
@@ -238,8 +314,11 @@ static void random_graphs_agree_with_a_model(void) {
         for (size_t i = 0; i < n; i++) {
             a[i].n = 1 + (size_t)rand() % 3;
             a[i].waiting.all = rand() % 2;
+            a[i].nsources = (size_t)rand() % 3;
             for (size_t k = 0; k < a[i].n; k++)
-                a[i].wanted[k] = &a[(size_t)rand() % n].task->future;
+                a[i].wanted[k] = rand() % 4 ? &a[(size_t)rand() % n].task->future : local;
+            for (size_t k = 0; k < a[i].nsources; k++)
+                a[i].sources[k] = &a[(size_t)rand() % n].task->future;
             bool stuck[MAX];
             a[i].asleep = true;
             model(a, n, stuck);
@@ -251,6 +330,7 @@ static void random_graphs_agree_with_a_model(void) {
         for (size_t i = 0; i < n; i++) actor_deinit(&a[i]);
     }
     CHECK(cycles > 1000);
+    fut_future_drop(local);
 }
 
 static const struct test_case cases[] = {
@@ -258,6 +338,7 @@ static const struct test_case cases[] = {
     {"a long chain is cut", a_long_chain_is_cut},
     {"a task waits for those on top of it", a_task_waits_for_those_on_top_of_it},
     {"what may end is no cycle", what_may_end_is_no_cycle},
+    {"what is local comes from its sources", what_is_local_comes_from_its_sources},
     {"the end of an executor", the_end_of_an_executor},
     {"short memory is no obstacle", short_memory_is_no_obstacle},
     {"random graphs agree with a model", random_graphs_agree_with_a_model},

@@ -4,8 +4,8 @@
  *
  * OWNERSHIP: on the C stack of the thread that waits; the pool looks at it only between
  * wait_begin and wait_end (core/executor.h).
- * THREADS: that of the task; while it sleeps others may call `each`, under a lock that the
- * sleeper takes before it goes on. */
+ * THREADS: that of the task; while it sleeps others may call `each` and `each_source`, under a
+ * lock that the sleeper takes before it goes on. */
 #ifndef FUT_CORE_WAITING_H
 #define FUT_CORE_WAITING_H
 
@@ -22,6 +22,11 @@ struct fut_waiting {
      * may be left out; *at is NULL before the first call; NULL at the end. NULL: something else
      * is waited for. */
     struct fut_future *(*each)(void *arg, void **at);
+    /* each_source(sources, at): likewise the futures of which one has to be done, while the
+     * caller sleeps, before anything can happen to those above that are local (core/future.h).
+     * NULL: not known (yet). */
+    struct fut_future *(*each_source)(void *sources, void **at);
+    void *sources;
     /* next_pending(arg, skip): the first of them that may still be pending; `skip`: the one
      * after that. */
     struct fut_future *(*next_pending)(void *arg, bool skip);

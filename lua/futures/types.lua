@@ -58,7 +58,8 @@ function futures.wait(fs, timeout, return_when) end
 ---@return fun(): futures.Future? iterator
 function futures.as_completed(fs, timeout) end
 
---- Runs the callbacks that are due in this Lua state.
+--- Runs the callbacks that are due in this Lua state. In a task, tasks of its pool run while it
+--- waits.
 ---@param timeout? number seconds to wait for one; default: 0
 ---@return integer ran how many
 function futures.poll(timeout) end
