@@ -176,6 +176,61 @@ describe("A process worker that dies", function()
         end
     end)
 
+    it("leaves the task beside it where it is, and that ends in its process", function()
+        local ex <close> = new(2)
+        local started <close> = gate.new("process")
+        local go <close> = gate.new("process")
+        local f = ex:submit(function(open, said, pass, token)
+            local before, count = pid(), 0
+            open(said)
+            local co = coroutine.wrap(function()
+                count = count + 1
+                coroutine.yield()
+                count = count + 1
+            end)
+            co()
+            pass(token)
+            co()
+            return before, pid(), count
+        end, gate.opener("process"), started.token, gate.passer("process"), go.token)
+        started:pass()
+        local gone = {}
+        for _, signal in ipairs { SIGKILL, SIGSEGV, SIGABRT } do
+            gone[lost(ex:submit(die, signal)).pid] = true
+            gone[lost(ex:submit(os.exit, 3)).pid] = true
+            assert.equal("running", f:state())
+        end
+        go:open()
+        local before, after, count = f:result(LIMIT)
+        assert.equal(before, after)
+        assert.is_nil(gone[before])
+        assert.equal(2, count)
+        assert.equal(1, f:attempts())
+        assert.equal(6, ex:stats().lost)
+    end)
+
+    it("is lost for a task of threads that has its pool, and for no other", function()
+        local ex <close> = futures.ThreadPoolExecutor(2)
+        local started <close> = gate.new()
+        local go <close> = gate.new()
+        local function worker() return require "futures".worker().id end
+        local f = ex:submit(function(open, said, pass, token)
+            local before = worker()
+            open(said)
+            pass(token)
+            return before == worker()
+        end, gate.opener(), started.token, gate.passer(), go.token)
+        started:pass()
+        local function lose()
+            local inner <close> = require "futures".ProcessPoolExecutor(1)
+            return inner:submit(die, SIGKILL):result(30)
+        end
+        for _ = 1, 3 do assert.equal(SIGKILL, lost(ex:submit(lose)).signal) end
+        assert.equal("running", f:state())
+        go:open()
+        assert.is_true(f:result(LIMIT))
+    end)
+
     it("goes on after a stop", function()
         local ex <close> = new(1)
         local worker = ex:submit(pid):result(LIMIT)
@@ -184,6 +239,118 @@ describe("A process worker that dies", function()
         check.raises(futures.TimeoutError, function() f:result(0.05) end)
         posix.kill(worker, SIGCONT)
         assert.equal(worker, f:result(LIMIT))
+    end)
+end)
+
+describe("A worker that dies and cannot be replaced", function()
+    before_each(function() posix.refuse_forks(false) end)
+    after_each(function() posix.refuse_forks(false) end)
+
+    local TOO_MANY = "no process could be forked: there are too many"
+
+    local function is_broken(f)
+        local err = f:exception(LIMIT)
+        assert.is_true(futures.iserror(err, futures.BrokenProcessPool), tostring(err))
+        check.contains(TOO_MANY, err.message)
+    end
+
+    -- Keeps all workers of a new pool busy, which can have no other ones from here on.
+    local function hold_all(ex, workers)
+        local hold = gate.hold(ex, workers, "process")
+        posix.refuse_forks(true)
+        return hold
+    end
+
+    it("costs its task, and those that are left fail", function()
+        local ex <close> = new(1)
+        local hold <close> = hold_all(ex, 1)
+        local fs, called = {}, 0
+        for i = 1, 20 do
+            fs[i] = ex:submit(math.abs, -i)
+            fs[i]:add_done_callback(function() called = called + 1 end)
+        end
+        posix.kill(proc.workers()[1], SIGKILL)
+        assert.equal(SIGKILL, lost(hold.futures[1]).signal)
+        for _, f in ipairs(fs) do is_broken(f) end
+        futures.poll()
+        assert.equal(20, called)
+        assert.is_false(rawequal(fs[1]:exception(), fs[2]:exception()))
+        check.contains(TOO_MANY, check.raises(futures.BrokenProcessPool, function()
+            ex:submit(math.abs, 1)
+        end))
+        check.raises(futures.BrokenProcessPool, function() ex:map(math.abs, { 1 }) end)
+        assert.is_true(ex:shutdown { timeout = LIMIT })
+        local stats = ex:stats()
+        assert.equal(1, stats.lost)
+        assert.equal(21, stats.failed)
+        assert.equal(0, stats.workers + stats.pending + stats.running)
+        assert.same({}, proc.zygotes())
+    end)
+
+    it("leaves the rest to those that are there, as long as there is one", function()
+        local ex <close> = new(2)
+        local hold <close> = hold_all(ex, 2)
+        local fs = {}
+        for i = 1, 20 do fs[i] = ex:submit(pid) end
+        local workers = proc.workers()
+        posix.kill(workers[1], SIGKILL)
+        local done = futures.wait(hold.futures, LIMIT, futures.FIRST_COMPLETED)
+        assert.equal(1, #done)
+        assert.equal(workers[1], lost(done[1]).pid)
+        hold:open()
+        for _, f in ipairs(fs) do assert.equal(workers[2], f:result(LIMIT)) end
+        lost(ex:submit(die, SIGKILL))
+        is_broken(ex:submit(pid))
+        assert.is_true(ex:shutdown { timeout = LIMIT })
+    end)
+
+    it("ends every wait", function()
+        local ex <close> = new(1)
+        local _ <close> = hold_all(ex, 1)
+        local fs = { ex:submit(pid), ex:submit(pid), ex:submit(pid) }
+        local map = ex:map(math.abs, { 1, 2 })
+        local all, any = futures.all(fs), futures.any(fs)
+        local chained = fs[1]:next(pid):next(pid)
+        local fd, seen = futures.pollfd(), 0
+        posix.kill(proc.workers()[1], SIGKILL)
+        check.eventually("a callback that is due", function() return posix.readable(fd) end)
+        for f in futures.as_completed(fs, LIMIT) do
+            is_broken(f)
+            seen = seen + 1
+        end
+        assert.equal(3, seen)
+        assert.equal(3, #futures.wait(fs, LIMIT))
+        for _ = 1, 2 do check.raises(futures.BrokenProcessPool, map) end
+        assert.is_nil((map()))
+        is_broken(all)
+        is_broken(chained)
+        assert.equal(3, any:exception(LIMIT).errors.n)
+        assert.is_true(ex:shutdown { timeout = LIMIT })
+    end)
+
+    it("ends tasks that were to run again", function()
+        local ex <close> = new(1)
+        local hold <close> = hold_all(ex, 1)
+        local again = ex:with { retries = 5 }:submit(die, SIGKILL)
+        local rests = ex:with { retries = { max = 5, backoff = 1000, max_delay = 1000 } }
+            :submit(die, SIGKILL)
+        hold:open()
+        is_broken(again)
+        is_broken(rests)
+        assert.equal(1, again:attempts())
+        assert.is_true(ex:shutdown { timeout = LIMIT })
+    end)
+
+    it("because it has run enough tasks fails none of them", function()
+        local ex <close> = new { max_workers = 1, max_tasks_per_child = 2 }
+        local hold <close> = hold_all(ex, 1)
+        local fs = { ex:submit(math.abs, -1), ex:submit(math.abs, -2) }
+        hold:open()
+        assert.equal("held", hold.futures[1]:result(LIMIT))
+        assert.equal(1, fs[1]:result(LIMIT))
+        is_broken(fs[2])
+        assert.equal(0, ex:stats().lost)
+        assert.is_true(ex:shutdown { timeout = LIMIT })
     end)
 end)
 

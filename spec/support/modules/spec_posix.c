@@ -2,11 +2,19 @@
 /* What specs need of POSIX and Lua has not. Errors raise. */
 #include <errno.h>
 #include <lauxlib.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <lua.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,6 +147,57 @@ static int posix_limit(lua_State *L) {
     return 1;
 }
 
+/* readable(fd): is there something to read, now? */
+static int posix_readable(lua_State *L) {
+    struct pollfd p = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
+    check(L, poll(&p, 1, 0), "poll");
+    lua_pushboolean(L, p.revents & POLLIN);
+    return 1;
+}
+
+/* Shared with all that this process forks. */
+static struct refusal {
+    atomic_bool on;
+    pid_t spared;
+} * refusal;
+
+#define REFUSE(call)                                                                           \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1),                                         \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN)
+
+/* Before each fork, in the process that forks. */
+static void refuse(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        REFUSE(SYS_clone),
+        REFUSE(SYS_clone3),
+#ifdef SYS_fork
+        REFUSE(SYS_fork),
+#endif
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    if (!atomic_load(&refusal->on) || getpid() == refusal->spared) return;
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* refuse_forks(yes): from now on forks that children of this process do fail with EAGAIN, as at
+ * a limit of processes, which does not hold for root. It is for children that were forked after
+ * the first call; one that has tried can never fork again. */
+static int posix_refuse_forks(lua_State *L) {
+    if (!refusal) {
+        void *shared = mmap(NULL, sizeof *refusal, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (shared == MAP_FAILED) return luaL_error(L, "mmap: %s", strerror(errno));
+        refusal = shared;
+        refusal->spared = getpid();
+        pthread_atfork(refuse, NULL, NULL);
+    }
+    atomic_store(&refusal->on, lua_toboolean(L, 1));
+    return 0;
+}
+
 static const luaL_Reg functions[] = {
     {"fork", posix_fork},
     {"_exit", posix_exit},
@@ -151,6 +210,8 @@ static const luaL_Reg functions[] = {
     {"handle", posix_handle},
     {"handled", posix_handled},
     {"limit", posix_limit},
+    {"readable", posix_readable},
+    {"refuse_forks", posix_refuse_forks},
     {NULL, NULL},
 };
 
