@@ -253,6 +253,53 @@ describe("attempts", function()
         assert.equal(0, f:attempts())
     end)
 
+    it("is 1 for what next, all and any have made once it is finished, 0 before", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local function make(f)
+            local inner
+            return {
+                next = f:next(function(x) return x end), handled = f:next(never, math.abs),
+                followed = f:next(function()
+                    inner = ex:with { retries = 2, retry_on = function() return true end }
+                        :submit(error, "x")
+                    return inner
+                end),
+                all = futures.all { f, f }, any = futures.any { f },
+            }, function() return inner end
+        end
+        local function expect(n, ds)
+            for what, d in pairs(ds) do assert.equal(n, d:attempts(), what) end
+        end
+        local f = futures.Future()
+        local ds, inner = make(f)
+        expect(0, ds)
+        f:set_result(1)
+        expect(0, ds)
+        for _, d in pairs(ds) do d:exception(LIMIT) end
+        expect(1, ds)
+        assert.equal(3, inner():attempts())
+        ds = make(failed(1)) -- also where no function was called
+        expect(1, ds)
+        ds = make(futures.Future())
+        for _, d in pairs(ds) do d:cancel() end
+        expect(0, ds)
+        ds = make(cancelled())
+        assert.equal(0, ds.next:attempts())
+        assert.equal(1, ds.all:attempts()) -- it has failed
+    end)
+
+    it("is the same where the future was sent", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local f = ex:with { retries = 2, retry_on = function() return true end }
+            :submit(error, "x")
+        f:outcome(LIMIT)
+        local d = f:next(never, never)
+        d:outcome(LIMIT)
+        assert.same({ 3, 1, 0 }, { ex:submit(function(a, b, c)
+            return a:attempts(), b:attempts(), c:attempts()
+        end, f, d, futures.Future()):result(LIMIT) })
+    end)
+
     it("knows bare futures", function()
         local f = futures.Future()
         assert.equal(0, f:attempts())
@@ -260,6 +307,8 @@ describe("attempts", function()
         assert.equal(1, f:attempts())
         f:set_result()
         assert.equal(1, f:attempts())
+        assert.equal(1, done():attempts())
+        assert.equal(1, failed("x"):attempts())
         assert.equal(0, cancelled():attempts())
         assert.is_false(pcall(f.attempts))
     end)

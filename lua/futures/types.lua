@@ -243,7 +243,8 @@ function Future:add_done_callback(fn) end
 ---@return futures.Future
 function Future:next(fn, on_error) end
 
---- How many times it was started.
+--- How many times it was started. A future that is no task's (bare, or of `next`, `all` or
+--- `any`) has started once when it runs or is finished.
 ---@return integer
 function Future:attempts() end
 
