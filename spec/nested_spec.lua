@@ -104,23 +104,89 @@ describe("A task", function()
 end)
 
 describe("shutdown from a worker of the same pool", function()
-    it("with wait is an error, not a hang", function()
+    local TEXT = "Error: cannot wait for the shutdown of an executor in a task of its own: "
+        .. "it would wait for itself"
+
+    local function is_refused(f)
+        local err = f:exception(LIMIT)
+        assert.is_true(futures.iserror(err, futures.Error))
+        assert.equal(TEXT, tostring(err))
+    end
+
+    it("with wait is an error, not a hang, and the pool goes on", function()
         local ex <close> = futures.ThreadPoolExecutor(2)
-        for _, options in ipairs { {}, { wait = true }, { timeout = 25 } } do
-            local ok, err = ex:submit(function(pool, opts)
-                return pool:shutdown(opts)
-            end, ex, options):outcome(LIMIT)
-            assert.is_false(ok)
-            assert.is_true(#tostring(err) > 0)
+        local function shut_down(pool, options) return pool:shutdown(options) end
+        for _, options in ipairs {
+            {}, { wait = true }, { timeout = 25 }, { timeout = 0 }, { cancel_futures = true },
+        } do
+            is_refused(ex:submit(shut_down, ex, options))
+            is_refused(ex:submit(shut_down, ex:with { name = "view" }, options))
         end
+        is_refused(ex:submit(shut_down, ex))
+        assert.equal(5, ex:submit(math.abs, -5):result(LIMIT))
     end)
 
-    it("with wait is an error also inside a coroutine of the task", function()
+    it("with wait cancels nothing", function()
         local ex <close> = futures.ThreadPoolExecutor(1)
-        local ok = ex:submit(function()
-            return coroutine.wrap(function() return ex:shutdown() end)()
-        end):outcome(LIMIT)
-        assert.is_false(ok)
+        local go <close> = gate.new()
+        local first = ex:submit(function(f)
+            f:result(30)
+            return ex:shutdown { cancel_futures = true }
+        end, go.token)
+        local queued = ex:submit(math.abs, -5)
+        go:open()
+        is_refused(first)
+        assert.equal(5, queued:result(LIMIT))
+    end)
+
+    it("with wait is an error also in a coroutine, a callback and on top of another task",
+        function()
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            is_refused(ex:submit(function()
+                return coroutine.wrap(function() return ex:shutdown() end)()
+            end))
+            is_refused(ex:submit(function()
+                local f, problem = require "futures".Future(), nil
+                f:add_done_callback(function() problem = select(2, pcall(ex.shutdown, ex)) end)
+                f:set_result()
+                f:result()
+                error(problem)
+            end))
+            is_refused(ex:submit(function()
+                return ex:submit(function() return ex:shutdown() end):result()
+            end))
+        end)
+
+    it("by <close> is the same error, whatever the block is left by", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local function leave(how)
+            local reached = require "futures".Future()
+            local f = ex:submit(function(pool, done, fn)
+                do
+                    local mine <close> = pool
+                    assert(mine:submit(math.abs, -5):result() == 5)
+                    done:set_result()
+                    fn()
+                end
+                error("not reached")
+            end, ex, reached, how)
+            reached:result(LIMIT)
+            return f
+        end
+        is_refused(leave(function() end))
+        is_refused(leave(function() error("mine") end))
+        is_refused(ex:submit(function(view)
+            local mine <close> = view
+            return mine:submit(math.abs, -5):result()
+        end, ex:with { name = "view" }))
+        local caught = ex:submit(function(pool)
+            local ok, err = pcall(function()
+                local _ <close> = pool
+            end)
+            return not ok and tostring(err)
+        end, ex)
+        assert.equal(TEXT, caught:result(LIMIT))
+        assert.equal(5, ex:submit(math.abs, -5):result(LIMIT))
     end)
 
     it("without wait is a shutdown", function()
