@@ -17,6 +17,59 @@ local pools = {
 
 local function yes() return true end
 
+describe("retry_on", function()
+    for name, wait in pairs {
+        ["such a task"] = function(other) other:result() end,
+        ["the first of such"] = function(other)
+            futures.wait({ other }, nil, futures.FIRST_COMPLETED)
+        end,
+        ["the end of its pool"] = function(_, pool) pool:shutdown() end,
+    } do
+        it("cannot wait where a task waits for what it is asked about: " .. name, function()
+            local ex <close> = futures.ThreadPoolExecutor(1)
+            local pool <close> = futures.ThreadPoolExecutor(1)
+            local runs <close> = tally.new()
+            local f, other, text
+            f = ex:with { name = "asked", retries = 1, retry_on = function()
+                other = pool:with { name = "other" }:submit(function(asked)
+                    return asked:result()
+                end, f)
+                local ok, err = pcall(wait, other, pool)
+                text = ok or tostring(err)
+                return true
+            end }:submit(tally.fail, runs.token, 1)
+            assert.equal(2, f:result(LIMIT))
+            -- Who waits last is refused; then the other one goes on.
+            local ok, result = other:outcome(LIMIT)
+            local asks = "the wait can never end: the retry_on of task 'asked' waits for "
+            check.contains(ok and asks or "the wait can never end: task 'other' waits for ",
+                ok and text or tostring(result))
+        end)
+    end
+
+    it("cannot wait for what callbacks have to settle, which wait for its end", function()
+        local ex <close> = futures.ThreadPoolExecutor(1)
+        local runs <close> = tally.new()
+        local texts = {}
+        local f = ex:with { name = "asked", retries = 1, retry_on = function()
+            local derived = ex:submit(math.abs, 1):next(function() end)
+            for i, wait in ipairs {
+                function() derived:result() end,
+                function() futures.wait { derived } end,
+                function() for _ in futures.as_completed { derived } do end end,
+            } do
+                texts[i] = tostring(select(2, pcall(wait)))
+            end
+            return true
+        end }:submit(tally.fail, runs.token, 1)
+        assert.equal(2, f:result(LIMIT))
+        assert.equal(3, #texts)
+        for _, text in ipairs(texts) do
+            check.contains("Error: the wait can never end: the retry_on of task 'asked'", text)
+        end
+    end)
+end)
+
 for kind, new in pairs(pools) do
     describe("retry_on (" .. kind .. ")", function()
         it("is asked in a wait inside of a callback, too", function()
@@ -67,7 +120,7 @@ for kind, new in pairs(pools) do
             assert.equal(2, f:result(LIMIT))
             assert.equal(4, #texts)
             for _, text in ipairs(texts) do
-                check.contains("Error: the wait can never end: retry_on waits", text)
+                check.contains("Error: the wait can never end: the retry_on of task", text)
             end
         end)
 
@@ -86,7 +139,7 @@ for kind, new in pairs(pools) do
                 end
                 map = ex:with(options):map(function() return fail(runs.token, 1) end, { "x" })
                 assert.equal(1, futures.poll(LIMIT))
-                check.contains("Error: the wait can never end: retry_on waits", text)
+                check.contains("Error: the wait can never end: the retry_on of task", text)
                 assert.same({ 1, 2 }, { map() }) -- nothing of the map is lost
                 assert.is_nil((map()))
                 map = ex:with(options):map(error, { "x" })
@@ -109,7 +162,7 @@ for kind, new in pairs(pools) do
             other:set_result()
             assert.equal(2, f:result(LIMIT))
             assert.equal(other, taken)
-            check.contains("Error: the wait can never end: retry_on waits", text)
+            check.contains("Error: the wait can never end: the retry_on of task", text)
             assert.equal(f, step())
         end)
 

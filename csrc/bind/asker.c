@@ -23,9 +23,10 @@ enum { RETRY_ON = FUT_CALLBACK_MORE, QUESTION, VALUES = QUESTION };
 /* A userdata that owns the outcome which is asked about, while that is so. */
 struct fut_question {
     struct fut_outcome outcome;
-    struct fut_home *home;      /* while retry_on runs, else NULL */
-    struct fut_task *task;      /* then: whose handle is on the stack */
-    struct fut_question *outer; /* in home->asking */
+    struct fut_home *home;          /* while retry_on runs, else NULL */
+    struct fut_task *task;          /* then: whose handle is on the stack */
+    struct fut_question *outer;     /* in home->asking */
+    struct fut_sleeper_frame frame; /* on home->asked */
 };
 
 static void enter(struct fut_home *home, struct fut_question *q, struct fut_task *t) {
@@ -33,10 +34,15 @@ static void enter(struct fut_home *home, struct fut_question *q, struct fut_task
     q->task = t;
     q->outer = home->asking;
     home->asking = q;
+    home->asked.executor = t->executor;
+    fut_sleeper_enter(&home->asked, &q->frame, t);
+    q->frame.asks = true;
 }
 
 static void leave(struct fut_question *q) {
-    if (q->home) q->home->asking = q->outer;
+    if (!q->home) return;
+    fut_sleeper_leave(&q->home->asked);
+    q->home->asking = q->outer;
     q->home = NULL;
 }
 
@@ -51,44 +57,11 @@ static int question_gc(lua_State *L) {
     return 0;
 }
 
-static bool is_open(const struct fut_question *q) {
-    return !fut_future_done(&q->task->future); /* it may have been cancelled meanwhile */
-}
-
-bool fut_asker_is_asked(const struct fut_home *home, const struct fut_future *f) {
-    for (const struct fut_question *q = home->asking; q; q = q->outer)
-        if (&q->task->future == f && is_open(q)) return true;
-    return false;
-}
-
-static bool is_asked_of(const struct fut_home *home, const struct fut_executor *ex) {
-    for (const struct fut_question *q = home->asking; q; q = q->outer)
-        if (q->task->executor == ex && is_open(q)) return true;
-    return false;
-}
-
-bool fut_asker_never_ends(const struct fut_home *home, const struct fut_waiting *what) {
-    if (!home->asking || what->deadline != FUT_NEVER) return false;
-    if (what->executor && is_asked_of(home, what->executor)) return true;
-    bool found = false;
-    struct fut_future *f;
-    for (void *at = NULL; what->each && (f = what->each(what->arg, &at));) {
-        if (fut_asker_is_asked(home, f)) {
-            if (what->all) return true;
-            found = true;
-        } else if (!what->all && !fut_future_done(f)) {
-            return false;
-        }
-    }
-    return found;
-}
-
-enum fut_wait fut_asker_refuse_wait(struct fut_home *home) {
-    fut_free(home->why);
-    home->why =
-        fut_strdup("the wait can never end: retry_on waits for the task that it is asked "
-                   "about");
-    return FUT_WAIT_NEVER;
+struct fut_future *fut_asker_each(void *home, void **at) {
+    struct fut_question *q = *at;
+    q = q ? q->outer : ((struct fut_home *)home)->asking;
+    *at = q;
+    return q ? &q->task->future : NULL;
 }
 
 /* `ask` has raised the error at the top, before it answered. */

@@ -23,13 +23,11 @@
  * task not be submitted. */
 void fut_asker_add(lua_State *L, int future, int retry_on);
 
-/* fut_asker_is_asked(home, f): retry_on is asked about f just now, so f is done no sooner than
- * that returns. fut_asker_never_ends(home, what): this wait has no deadline, and would never
- * end: the one who waits is asked about what he waits for, or about a task of the executor.
- * fut_asker_refuse_wait(home): FUT_WAIT_NEVER, with the reason in home->why. */
-bool fut_asker_is_asked(const struct fut_home *home, const struct fut_future *f);
-bool fut_asker_never_ends(const struct fut_home *home, const struct fut_waiting *what);
-enum fut_wait fut_asker_refuse_wait(struct fut_home *home);
+/* fut_asker_each(home, at): one after the other the futures of the tasks that retry_on is asked
+ * about just now; *at is NULL before the first call; NULL at the end. They are done no sooner
+ * than that returns, and no callback of the state runs before. Another thread may call it while
+ * this one sleeps. */
+struct fut_future *fut_asker_each(void *home, void **at);
 
 /* fut_asker_open(L): once per state. */
 void fut_asker_open(lua_State *L);

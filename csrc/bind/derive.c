@@ -3,7 +3,6 @@
 
 #include <lauxlib.h>
 
-#include "bind/asker.h"
 #include "bind/bare.h"
 #include "bind/callback.h"
 #include "bind/error.h"
@@ -83,15 +82,13 @@ static int derive_upstream(lua_State *L) {
 
 bool fut_derive_never_ends(lua_State *L, int index) {
     const struct fut_home *home = fut_home_of(L);
-    if (!fut_home_defers(home, L)) return false;
+    if (home->asking || !fut_home_defers(home, L)) return false;
     struct fut_future *f = fut_future_check(L, index);
-    if (fut_asker_is_asked(home, f)) return true;
     if (!fut_derive_is(L, index)) return false;
     return !fut_future_done(f) && fut_future_local(f);
 }
 
 enum fut_wait fut_derive_refuse_wait(struct fut_home *home) {
-    if (home->asking) return fut_asker_refuse_wait(home);
     fut_free(home->why);
     home->why = fut_strdup(
         home->in_callback

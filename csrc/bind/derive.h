@@ -23,8 +23,8 @@ void fut_derive_unlink(lua_State *L, int index);
 
 /* fut_derive_never_ends(L, index): a wait for the future of the handle at index would never
  * end, for we are where no callback runs (fut_home_defers), so what one of this state has to
- * settle stays pending, unless another state, which knows it, cancels it. The same of a task
- * that retry_on is just being asked about. */
+ * settle stays pending, unless another state, which knows it, cancels it. Inside of retry_on
+ * that is seen later, with the waits of tasks. */
 bool fut_derive_never_ends(lua_State *L, int index);
 
 /* fut_derive_refuse_wait(home): FUT_WAIT_NEVER, with the reason in home->why. */

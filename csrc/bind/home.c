@@ -308,23 +308,42 @@ static enum fut_wait help_or_sleep(struct fut_home *home, lua_State *L,
     }
 }
 
-enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
-                            void *arg, struct fut_waiting *what) {
+static enum fut_wait sleep_once(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
+                                void *arg, struct fut_waiting *what) {
     struct fut_executor *ex = fut_executor_current();
     bool in_task = ex && ex->ops->wait_begin && !fut_executor_forked(ex);
+    if (in_task && may_help(home, what)) return help_or_sleep(home, L, ready, arg, what);
+    if (what->tell) what->tell(what->arg);
+    return fut_home_sleep(home, what->deadline);
+}
+
+/* Inside of retry_on. Others look at a copy, for help_or_sleep writes to `what`. */
+static enum fut_wait sleep_asked(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
+                                 void *arg, struct fut_waiting *what) {
+    struct fut_waiting seen = *what;
+    seen.each_source = fut_asker_each;
+    seen.sources = home;
+    fut_free(home->why); /* of a wait that nobody raised */
+    home->why = NULL;
+    if (!fut_sleeper_begin(&home->asked, &seen, &home->why)) return FUT_WAIT_NEVER;
+    enum fut_wait end = sleep_once(home, L, ready, arg, what);
+    fut_sleeper_end(&home->asked);
+    return end;
+}
+
+enum fut_wait fut_home_wait(struct fut_home *home, lua_State *L, bool (*ready)(void *arg),
+                            void *arg, struct fut_waiting *what) {
+    bool asked = home->asking && what->deadline == FUT_NEVER;
     home->interrupted = false;
     fut_callback_look(home);
-    if (fut_asker_never_ends(home, what) && !ready(arg)) return fut_asker_refuse_wait(home);
     for (;;) {
         bool interrupted = false;
         bool is_ready = ready(arg); /* first: the callbacks of what is ready are due now */
         fut_home_run_due(home, L, &interrupted);
         if (interrupted) return FUT_WAIT_INTERRUPTED;
         if (is_ready) return FUT_WAIT_READY;
-        bool helps = in_task && may_help(home, what);
-        if (!helps && what->tell) what->tell(what->arg);
-        enum fut_wait end = helps ? help_or_sleep(home, L, ready, arg, what)
-                                  : fut_home_sleep(home, what->deadline);
+        enum fut_wait end = asked ? sleep_asked(home, L, ready, arg, what)
+                                  : sleep_once(home, L, ready, arg, what);
         if (end != FUT_WAIT_READY) return end;
     }
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/spin.h"
 #include "core/executor.h"
+#include "core/sleeper.h"
 #include "core/waiter.h"
 #include "core/waiting.h"
 
@@ -32,6 +33,7 @@ struct fut_home {
     struct fut_callback *untold, **untold_last; /* of futures that want to hear of waits */
     struct fut_spin spin;
     struct fut_question *asking; /* what retry_on is asked now, the innermost first */
+    struct fut_sleeper asked;    /* waits on behalf of the tasks that it is asked about */
     bool in_callback;
     unsigned ran; /* so many callbacks and questions did */
     bool closed;

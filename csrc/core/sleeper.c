@@ -14,14 +14,15 @@ static unsigned searches;
 
 /* ---- what the threads say ---- */
 
-void fut_sleeper_enter(struct fut_sleeper *s, struct fut_frame *frame, struct fut_task *task) {
-    *frame = (struct fut_frame){.task = task, .below = s->top};
+void fut_sleeper_enter(struct fut_sleeper *s, struct fut_sleeper_frame *frame,
+                       struct fut_task *task) {
+    *frame = (struct fut_sleeper_frame){.task = task, .below = s->top};
     s->top = frame;
 }
 
 /* A task is marked only once it has slept, and so needs the lock only then. */
 void fut_sleeper_leave(struct fut_sleeper *s) {
-    struct fut_frame *frame = s->top;
+    struct fut_sleeper_frame *frame = s->top;
     s->top = frame->below;
     if (!frame->known) return;
     fut_lock(&lock);
@@ -30,7 +31,7 @@ void fut_sleeper_leave(struct fut_sleeper *s) {
 }
 
 static void mark_tasks(struct fut_sleeper *s) {
-    for (struct fut_frame *f = s->top; f && !f->known; f = f->below) {
+    for (struct fut_sleeper_frame *f = s->top; f && !f->known; f = f->below) {
         f->known = true;
         f->task->slept = true;
         f->task->sleeper = s;
@@ -219,7 +220,7 @@ static void put_link(struct text *text, const struct fut_task *t, const char *wh
 static void put_links(struct text *text, const struct fut_sleeper *s,
                       const struct fut_task *task) {
     int n = 1; /* of frames, down to that of the task */
-    const struct fut_frame *f = s->top;
+    const struct fut_sleeper_frame *f = s->top;
     while (task ? f->task != task : f->below != NULL) f = f->below, n++;
     put_link(text, f->task, task ? "" : "the end of an executor that runs ");
     /* One by one from the top: frames know what is below them only. */
@@ -244,7 +245,7 @@ static char *describe(const struct search *search) {
         next = s;
     }
     struct text text = {.len = 0};
-    put(&text, "the wait can never end: ");
+    put(&text, "the wait can never end: %s", start->top->asks ? "the retry_on of " : "");
     put_task(&text, me);
     if (!next && search->task == me) {
         put(&text, " waits for itself");

@@ -10,7 +10,8 @@
  * here). A local future is settled by its state only, which sleeps here: by a callback, when
  * what that waits for is done. So it counts as waiting for the sources of the wait.
  *
- * STATE: a sleeper belongs to a thread, a frame to the run of one task.
+ * STATE: a sleeper belongs to a thread, a frame to the run of one task; or they belong to a
+ * state and to a run of retry_on there: its task goes on when that returns.
  * LOCKS: one for all sleepers of the process, taken by those only that go to sleep, and by
  * tasks that did so when they end. Nothing else is locked under it.
  * THREADS: all calls come from the sleeper's thread. */
@@ -21,15 +22,16 @@
 #include "core/task.h"
 #include "core/waiting.h"
 
-struct fut_frame {
+struct fut_sleeper_frame {
     struct fut_task *task;
-    struct fut_frame *below;
+    struct fut_sleeper_frame *below;
     bool known; /* the task is marked as running on its sleeper */
+    bool asks;  /* not the task runs, but its retry_on */
 };
 
 struct fut_sleeper {
     struct fut_executor *executor; /* whose worker it is */
-    struct fut_frame *top;         /* of its thread; of interest to others while it sleeps */
+    struct fut_sleeper_frame *top; /* of its thread; of interest to others while it sleeps */
     const struct fut_waiting *waiting; /* what for; NULL while it does not sleep */
     struct fut_sleeper *next, **back;  /* all that sleep */
     /* Of the search that is under way. */
@@ -42,7 +44,8 @@ struct fut_sleeper {
 
 /* fut_sleeper_enter(s, frame, task): the thread starts to run the task, on top of what it runs
  * already. fut_sleeper_leave(s): the topmost has returned; its future is not yet settled. */
-void fut_sleeper_enter(struct fut_sleeper *s, struct fut_frame *frame, struct fut_task *task);
+void fut_sleeper_enter(struct fut_sleeper *s, struct fut_sleeper_frame *frame,
+                       struct fut_task *task);
 void fut_sleeper_leave(struct fut_sleeper *s);
 
 /* fut_sleeper_begin(s, waiting, why): the topmost task is about to sleep, without a deadline.

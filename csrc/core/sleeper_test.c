@@ -27,7 +27,7 @@ static void open_pools(void) {
  * are local to it. */
 struct actor {
     struct fut_sleeper sleeper;
-    struct fut_frame frame;
+    struct fut_sleeper_frame frame;
     struct fut_task *task;
     struct fut_waiting waiting;
     struct fut_future *wanted[MAX];
@@ -141,7 +141,7 @@ static void a_long_chain_is_cut(void) {
 
 static void a_task_waits_for_those_on_top_of_it(void) {
     struct actor a, b;
-    struct fut_frame frame;
+    struct fut_sleeper_frame frame;
     actor_init(&a, "below");
     actor_init(&b, "b");
     struct fut_task *top = new_task("top");

@@ -26,25 +26,23 @@ struct fut_task {
     struct fut_task_options *options; /* a count is held; NULL for a plain task */
     bool queued;
     unsigned char pause; /* enum fut_pause */
-    bool slept; /* it runs, and `sleeper` says where; under the lock of core/sleeper.c */
+    bool slept; /* it, or its retry_on, runs where `sleeper` says; see core/sleeper.h */
     atomic_uint attempts; /* how many times it was started */
     /* What is looked at when the task is freed stands before its bytes. */
     struct fut_payload call;
     union {
         struct {
             struct fut_task *next, *prev; /* in the list of a queue, or another one */
-            union {
-                struct fut_sleeper *sleeper; /* in the graph of waits */
-                struct fut_outcome *last;    /* of its last run; while somebody is asked */
-            };
+            struct fut_sleeper *sleeper;  /* in the graph of waits */
             uint32_t worker; /* the number of the one that runs it, or at which it waits */
         };
         struct fut_heap_node node; /* in the heap of a queue, or of those that rest */
     };
     union {
-        uint64_t place; /* the number under which it waits at `worker` */
-        uint64_t turn;  /* in a queue: among equals the lowest is the next */
-        fut_time due;   /* while it rests: until when */
+        uint64_t place;           /* the number under which it waits at `worker` */
+        uint64_t turn;            /* in a queue: among equals the lowest is the next */
+        fut_time due;             /* while it rests: until when */
+        struct fut_outcome *last; /* of its last run; while somebody is asked */
     };
 };
 

@@ -56,7 +56,7 @@ static void leave_stack(struct fut_thread_pool *p) {
 static fut_time run_inside(struct fut_thread_pool *p, struct fut_thread_worker *w,
                            struct fut_task *t, struct fut_outcome *out) {
     fut_time begun = fut_now();
-    struct fut_frame frame;
+    struct fut_sleeper_frame frame;
     fut_sleeper_enter(&w->sleeper, &frame, t);
     if (t->options && t->options->timeout)
         fut_thread_run_limited(p, w, t, out);
