@@ -3,15 +3,17 @@
 
 #include <pthread.h>
 
-/* A future's lock may be held while a task is freed, never the other way round; no two futures'
- * locks are ever held by anybody else. So this order is safe. */
+/* A future's lock may be held while a task or a future of a C module is freed, never the other
+ * way round; no two futures' locks are ever held by anybody else. So this order is safe. */
 static void before(void) {
     fut_sleepers_fork(true); /* its holder takes no other lock */
     fut_waiters_fork(true);
     fut_tasks_fork(true);
+    fut_natives_fork(true); /* neither holder takes the other's */
 }
 
 static void after(void) {
+    fut_natives_fork(false);
     fut_tasks_fork(false);
     fut_waiters_fork(false);
     fut_sleepers_fork(false);

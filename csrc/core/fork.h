@@ -13,10 +13,12 @@
 /* fut_fork_watch(): from now on. Idempotent. Any thread. */
 void fut_fork_watch(void);
 
-/* fut_waiters_fork(take), fut_tasks_fork(take), fut_sleepers_fork(take): for that: the locks of
- * one file, taken in the order in which they stand, or let go. */
+/* fut_waiters_fork(take), fut_tasks_fork(take), fut_natives_fork(take),
+ * fut_sleepers_fork(take): for that: the locks of one file, taken in the order in which they
+ * stand, or let go. */
 void fut_waiters_fork(bool take);
 void fut_tasks_fork(bool take);
+void fut_natives_fork(bool take);
 void fut_sleepers_fork(bool take);
 
 /* fut_sleepers_forget(): in the child, before the locks are let go: nobody sleeps here. */

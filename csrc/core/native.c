@@ -5,8 +5,16 @@
 
 #include "base/alloc.h"
 #include "base/slab.h"
+#include "core/fork.h"
 
 static struct fut_slab natives = FUT_SLAB_INIT(sizeof(struct fut_native));
+
+void fut_natives_fork(bool take) {
+    if (take)
+        fut_lock(&natives.lock);
+    else
+        fut_unlock(&natives.lock);
+}
 
 static void native_free(struct fut_object *o) {
     struct fut_native *n = (struct fut_native *)o; /* the future is its first member */

@@ -3,12 +3,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/process.h"
 #include "base/thread.h"
 #include "fetch/engine_inside.h"
+#include "fetch/work.h"
 
 static const struct fut_api *api;
 
@@ -24,43 +24,35 @@ const struct fut_api *fut_engine_api(void) {
     return api;
 }
 
-/* ---- forks: the child finds the lock free, and no engine ---- */
+/* ---- forks and exits: not while the thread is at work, unless it is stuck there ---- */
 
+enum { FORK_WAIT_MS = 1000, EXIT_WAIT_MS = 2000 };
+
+static bool stopped_for_fork; /* guarded by the lock */
+
+/* In the order in which the thread takes them. */
 static void before_fork(void) {
+    bool stopped = fut_work_stop(FORK_WAIT_MS);
     pthread_mutex_lock(&lock);
+    stopped_for_fork = stopped;
 }
 
 static void in_parent(void) {
+    bool stopped = stopped_for_fork;
     pthread_mutex_unlock(&lock);
+    if (stopped) fut_work_resume();
 }
 
-/* ---- exit without lua_close: libraries that libcurl uses are about to be cleaned up, while
- * the thread may be in the middle of them. It holds this lock while it is; the one who exits
- * keeps it for ever. Should the thread be stuck, the exit goes on all the same. ---- */
-
-enum { EXIT_WAIT_S = 2 };
-
-static pthread_mutex_t at_work = PTHREAD_MUTEX_INITIALIZER;
-
-static void at_exit(void) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += EXIT_WAIT_S;
-    pthread_mutex_timedlock(&at_work, &until);
-}
-
-void fut_engine_begin_work(void) {
-    pthread_mutex_lock(&at_work);
-}
-
-void fut_engine_end_work(void) {
-    pthread_mutex_unlock(&at_work);
-}
-
+/* It finds the lock free, and no engine. */
 static void in_child(void) {
     current = ended = NULL; /* the parent's: neither used nor freed */
-    pthread_mutex_init(&at_work, NULL);
+    fut_work_forget();
     pthread_mutex_unlock(&lock);
+}
+
+/* Without lua_close; what libcurl uses is about to be cleaned up. The thread stays stopped. */
+static void at_exit(void) {
+    fut_work_stop(EXIT_WAIT_MS);
 }
 
 static void open_once(void) {
@@ -215,8 +207,11 @@ bool fut_engine_take(struct fut_engine *e, struct fut_engine_mail *mail) {
     e->new_last = &e->new_first;
     e->dropped = e->awaited = NULL;
     e->woken = false;
-    /* New jobs are live; the others were, when they were put there. */
-    bool goes_on = e->live > 0 || e->sessions > 0 || mail->dropped || mail->awaited;
+    bool in_use = e->live > 0 || e->sessions > 0; /* new jobs are live */
+    bool goes_on = in_use || mail->dropped || mail->awaited;
+    /* The jobs in the mail may be over, and who left it unused found it woken: it has to come
+     * here once more, and nobody else would wake it for that. */
+    if (goes_on && !in_use) wake(e);
     if (!goes_on) {
         current = NULL;
         FUT_ASSERT(!ended);

@@ -78,10 +78,6 @@ bool fut_engine_take(struct fut_engine *e, struct fut_engine_mail *mail);
  * changes. */
 bool fut_engine_lets(struct fut_session *s);
 
-/* fut_engine_begin_work(), fut_engine_end_work(): the thread is in the middle of libcurl. */
-void fut_engine_begin_work(void);
-void fut_engine_end_work(void);
-
 /* fut_engine_started(job, now): counts it as running. */
 void fut_engine_started(struct fut_job *job, fut_time now);
 

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 
+#include "fetch/engine_inside.h"
 #include "fetch/ok_server.h"
 #include "fetch/problem.h"
 #include "fetch/request.h"
@@ -271,6 +272,33 @@ static void test_race(void) {
     close_session(raced, raced_request);
 }
 
+/* The last thing that it finds is about a job that is over: it does not go to sleep on that. */
+static void check_looks_again(struct fut_engine *e, struct fut_job **list,
+                              struct fut_job *job) {
+    struct fut_engine_mail mail;
+    struct fut_poller_event events[1];
+    *list = job;
+    e->woken = true; /* by what is read from the poller before it looks: nobody says it again */
+    CHECK(fut_engine_take(e, &mail) && (mail.dropped == job || mail.awaited == job));
+    fut_time began = fut_now();
+    CHECK(e->type->wait(e->poller, began + TEST_SECONDS / 2 * FUT_SECOND, events, 1) == 0);
+    CHECK(fut_now() - began < TEST_SECONDS / 4 * FUT_SECOND);
+}
+
+static void test_late_mail(void) {
+    struct fut_session *s = open_session();
+    struct fut_request *r = make_request();
+    struct fut_engine *e = fut_engine_new(&fut_poller_usual);
+    struct fut_job *job;
+    CHECK(e);
+    struct fut_future *f = make_job(s, r, port, &job);
+    check_looks_again(e, &e->dropped, job);
+    check_looks_again(e, &e->awaited, job);
+    fut_engine_free(e);
+    future_drop(f);
+    close_session(s, r);
+}
+
 static void test_starts_anew(void) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     start_server();
@@ -292,5 +320,6 @@ static const struct test_case cases[] = {
     {"a full session has room when a request starts", test_full},
     {"futures that are watched are settled last", test_watched_are_settled_last},
     {"submits, cancels and answers race", test_race},
+    {"mail about a job that is over does not keep it from its end", test_late_mail},
 };
 TEST_MAIN(cases)

@@ -3,6 +3,7 @@
 #include "base/thread.h"
 #include "fetch/engine_inside.h"
 #include "fetch/schedule.h"
+#include "fetch/work.h"
 
 enum { EVENTS = 256 };
 
@@ -80,7 +81,7 @@ void *fut_engine_main(void *arg) {
     struct fut_poller_event events[EVENTS];
     struct fut_engine_mail mail;
     fut_thread_set_name("futures.fetch");
-    fut_engine_begin_work();
+    fut_work_begin();
     while (fut_engine_take(e, &mail)) {
         fut_time now = fut_now();
         admit_all(e, mail.fresh, now);
@@ -92,14 +93,14 @@ void *fut_engine_main(void *arg) {
         bool again = fut_wire_landed(e);
         fut_flight_settle(e);
         fut_time deadline = again ? now : deadline_of(e);
-        fut_engine_end_work();
+        fut_work_end();
         int n = e->type->wait(e->poller, deadline, events, EVENTS);
-        fut_engine_begin_work();
+        fut_work_begin();
         now = fut_now();
         handle_sockets(e, events, n, now);
         fut_alarms_fire(&e->alarms, e, now);
     }
     fut_wire_deinit(e);
-    fut_engine_end_work();
+    fut_work_end();
     return NULL;
 }
