@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The same requests by the programs curl (--parallel) and wrk, which is no client but tells how
--- fast the server can be. What curl needs to start is not counted.
--- Usage: curl.lua curl|wrk WORKLOAD   prints "workload value"
+-- fast the server can be. What curl needs to start is not counted. It throws bodies away, or
+-- keeps them where memory is: in files of a folder that is no disk.
+-- Usage: curl.lua curl|keeping|wrk WORKLOAD   prints "workload value"
 
 local futures = require "futures"
 local requests = require "bench.requests"
@@ -13,10 +14,10 @@ local now = futures.monotonic
 
 local MOST = 300 -- in flight: more than that curl does not do, whatever --parallel-max says
 
-local function curl(count, more)
-    local command = "curl -f --parallel %s --parallel-max %d -o /dev/null '%s?[1-%d]' "
-        .. "2>/dev/null"
-    return command:format(more or "", math.min(job.parallel, MOST), job.url, count)
+local function curl(count, more, output)
+    local command = "curl -f --parallel %s --parallel-max %d -o '%s' '%s?[1-%d]' 2>/dev/null"
+    local parallel = math.min(job.parallel, MOST)
+    return command:format(more or "", parallel, output or "/dev/null", job.url, count)
 end
 
 local function run(command)
@@ -29,6 +30,15 @@ local function seconds_of(command)
     local from = now()
     run(command)
     return now() - from
+end
+
+--- The folder is new each time, and its end is not counted.
+local function seconds_in_folder(command)
+    local pipe <close> = assert(io.popen("mktemp -d -p /dev/shm 2>/dev/null || mktemp -d"))
+    local folder = pipe:read("l")
+    local seconds = seconds_of("cd " .. folder .. " && " .. command)
+    run("rm -r " .. folder)
+    return seconds
 end
 
 --- Processor seconds of the children of this process so far.
@@ -56,13 +66,17 @@ local function median_of_five(measure, command)
 end
 
 --- What `measure` says of all transfers, without what it says of a start.
-local function without_start(measure)
-    local all = median_of_five(measure, curl(job.count))
+local function without_start(measure, output)
+    local all = median_of_five(measure, curl(job.count, nil, output))
     return all - median_of_five(measure, "curl --version >/dev/null")
 end
 
 local function seconds()
     return without_start(seconds_of)
+end
+
+local function seconds_keeping()
+    return without_start(seconds_in_folder, "#1")
 end
 
 local function rss_of(pid)
@@ -90,12 +104,14 @@ local function ceiling()
     return job.count / (tonumber(rate) or error("wrk says no rate", 0))
 end
 
+local function has_curl()
+    run("curl --version >/dev/null")
+    return 1
+end
+
 local contestants = {
     curl = {
-        probe = function()
-            run("curl --version >/dev/null")
-            return 1
-        end,
+        probe = has_curl,
         fetch_small = seconds,
         fetch_slow = seconds,
         fetch_large = seconds,
@@ -104,6 +120,7 @@ local contestants = {
         end,
         fetch_memory = memory,
     },
+    keeping = { probe = has_curl, fetch_large = seconds_keeping },
     wrk = {
         probe = function()
             run("command -v wrk >/dev/null")

@@ -78,6 +78,7 @@ local function contestants()
     -- Libraries that come with the system are for the system's interpreter.
     local clients = (io.open("/usr/bin/python3") and "/usr/bin/" or "") .. "python3 "
         .. bench("http_peers.py")
+    local curl = lua .. bench("curl.lua")
     return {
         { name = "ours threads", before = ours .. "threads " },
         { name = "ours processes", before = ours .. "processes " },
@@ -89,11 +90,12 @@ local function contestants()
         { name = "ours fetch", before = lua .. bench("ours_fetch.lua"), group = "fetch" },
         { name = "limit", before = fetch_limit, group = "fetch" },
         { name = "limit keeping", before = fetch_limit, after = " keep", group = "fetch" },
-        { name = "curl", before = lua .. bench("curl.lua") .. "curl ", group = "fetch" },
+        { name = "curl", before = curl .. "curl ", group = "fetch" },
+        { name = "curl keeping", before = curl .. "keeping ", group = "fetch" },
         { name = "pycurl", before = clients .. "pycurl ", group = "fetch" },
         { name = "aiohttp", before = clients .. "aiohttp ", group = "fetch" },
         { name = "requests", before = clients .. "requests ", group = "fetch" },
-        { name = "wrk", before = lua .. bench("curl.lua") .. "wrk ", group = "fetch" },
+        { name = "wrk", before = curl .. "wrk ", group = "fetch" },
     }
 end
 
