@@ -98,7 +98,7 @@ describe("A response", function()
                 local err = check.misuse(1, name, function()
                     return (r[name](value))
                 end)
-                assert.matches("Response expected, got ", err)
+                assert.matches("response expected, got ", err)
             end
             check.misuse(1, name, function()
                 return (r[name]())

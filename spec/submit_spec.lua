@@ -42,7 +42,7 @@ describe("submit", function()
         for _, name in ipairs { "submit", "map", "with", "shutdown", "stats" } do
             local ok, err = pcall(function() view[name]({}, print, { 1 }) end)
             assert.is_false(ok)
-            check.contains(("calling '%s' on bad self (executor expected, got table)")
+            check.contains(("bad argument #1 to '%s' (executor expected, got table)")
                 :format(name), err)
         end
     end)

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "vm/run.h"
@@ -177,6 +178,50 @@ int fut_misuse(lua_State *L, int n, const char *name, const char *format, ...) {
     va_end(args);
     lua_pushliteral(L, ")");
     lua_concat(L, 4);
+    return lua_error(L);
+}
+
+/* Pushes the key of the value at the top, which it pops, in the table at `index`; or nil. */
+static void push_key_of(lua_State *L, int index) {
+    int value = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (!lua_rawequal(L, -1, value)) continue;
+        lua_pop(L, 1);
+        lua_replace(L, value);
+        return;
+    }
+    lua_pushnil(L);
+    lua_replace(L, value);
+}
+
+/* The name of a running method or metamethod of that type, which stays on the stack. */
+static const char *method_name(lua_State *L, const char *tname, lua_Debug *running) {
+    luaL_getmetatable(L, tname);
+    int type = lua_gettop(L);
+    if (lua_getfield(L, type, "__index") == LUA_TTABLE) {
+        lua_getinfo(L, "f", running);
+        push_key_of(L, type + 1);
+        if (lua_isstring(L, -1)) return lua_tostring(L, -1);
+    }
+    lua_getinfo(L, "f", running);
+    push_key_of(L, type);
+    return lua_isstring(L, -1) ? lua_tostring(L, -1) : "?";
+}
+
+int fut_misuse_self(lua_State *L, const char *tname, const char *what) {
+    lua_Debug running;
+    lua_getstack(L, 0, &running);
+    lua_getinfo(L, "n", &running);
+    bool colon = strcmp(running.namewhat, "method") == 0;
+    luaL_checkstack(L, LUA_MINSTACK, "too deep");
+    const char *got = luaL_typename(L, 1); /* "no value", too */
+    lua_settop(L, 1);
+    if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING) got = lua_tostring(L, -1);
+    const char *name = method_name(L, tname, &running);
+    luaL_where(L, 1);
+    lua_pushfstring(L, colon ? "calling '%s' on bad self" : "bad argument #1 to '%s'", name);
+    lua_pushfstring(L, " (%s expected, got %s)", what, got);
+    lua_concat(L, 3);
     return lua_error(L);
 }
 

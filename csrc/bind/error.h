@@ -40,6 +40,11 @@ void fut_error_push_failure(lua_State *L, const struct fut_outcome *outcome, boo
  * pcall. */
 int fut_misuse(lua_State *L, int n, const char *name, const char *format, ...);
 
+/* fut_misuse_self(L, tname, what): raises that argument 1 of the running function, a method of
+ * the type `tname`, is no `what`, as Lua would, but always with the name of the method:
+ * "bad argument #1 to 'name' (...)", or "calling 'name' on bad self (...)" after a colon. */
+int fut_misuse_self(lua_State *L, const char *tname, const char *what);
+
 /* fut_check_timeout(L, index, n, name): the deadline for a timeout in seconds at stack index
  * `index`: none, nil and infinity never end; a NaN or anything that is no number is misuse of
  * argument n. */

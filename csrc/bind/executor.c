@@ -14,6 +14,7 @@
 
 struct fut_executor *fut_executor_check(lua_State *L, int arg) {
     struct fut_executor_handle *h = fut_home_test(L, arg, FUT_UP_EXECUTOR);
+    if (!h && arg == 1) fut_misuse_self(L, FUT_EXECUTOR_TNAME, "executor");
     if (!h) h = luaL_checkudata(L, arg, FUT_EXECUTOR_TNAME);
     luaL_argcheck(L, h->executor, arg, "executor was never opened");
     return h->executor;

@@ -37,6 +37,8 @@ struct fut_future *fut_future_test(lua_State *L, int index) {
 struct fut_future *fut_future_check(lua_State *L, int arg) {
     struct fut_future *f = fut_future_test(L, arg);
     if (!f) {
+        if (arg == 1 && !luaL_testudata(L, 1, FUT_FUTURE_TNAME))
+            fut_misuse_self(L, FUT_FUTURE_TNAME, "future");
         luaL_checkudata(L, arg, FUT_FUTURE_TNAME);
         luaL_argerror(L, arg, "future was never submitted");
     }
@@ -314,7 +316,8 @@ static int future_progress(lua_State *L) {
 }
 
 static int future_tostring(lua_State *L) {
-    struct fut_future_handle *h = luaL_checkudata(L, 1, FUT_FUTURE_TNAME);
+    struct fut_future_handle *h = fut_home_test(L, 1, FUT_UP_FUTURE);
+    if (!h) return fut_misuse_self(L, FUT_FUTURE_TNAME, "future");
     struct fut_task *t = h->future ? fut_task_of(h->future) : NULL;
     struct fut_native *n = h->future ? fut_native_of(h->future) : NULL;
     const char *name = t && t->options ? t->options->name : n ? n->name : NULL;

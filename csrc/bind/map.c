@@ -35,7 +35,9 @@ struct map {
 };
 
 static struct map *check_map(lua_State *L) {
-    return luaL_checkudata(L, 1, TNAME);
+    struct map *m = luaL_testudata(L, 1, TNAME);
+    if (!m) fut_misuse_self(L, TNAME, "map");
+    return m;
 }
 
 /* Pushes the next row of the sources table at `sources`; false, with nothing pushed, at the

@@ -11,9 +11,21 @@ local MAX_ARGUMENTS = 1000000 -- of one call: as many as a stack of Lua can hold
 --- Raises misuse at the caller of the function that calls this one; `up` more levels further
 --- out.
 function check.misuse(n, name, message, up)
-    local what = n > 0 and ("bad argument #%d to '%s'"):format(n, name)
-        or ("calling '%s' on bad self"):format(name)
-    error(("%s (%s)"):format(what, message), 3 + (up or 0))
+    error(("bad argument #%d to '%s' (%s)"):format(n, name, message), 3 + (up or 0))
+end
+
+--- Likewise that `self` is no `what`, for the method `name`. Lua counts it as an argument, but
+--- after a colon.
+function check.bad_self(self, name, what, up)
+    up = up or 0
+    local meta = debug.getmetatable(self)
+    local type_name = type(meta) == "table" and rawget(meta, "__name")
+    local got = type(type_name) == "string" and type_name or type(self)
+    local message = ("%s expected, got %s"):format(what, got)
+    if debug.getinfo(2 + up, "n").namewhat == "method" then
+        error(("calling '%s' on bad self (%s)"):format(name, message), 3 + up)
+    end
+    check.misuse(1, name, message, 1 + up)
 end
 
 --- The type of a value as error messages show it: an integer-valued number shows itself.

@@ -83,7 +83,7 @@ local Future = getmetatable(core.Future()).__index
 
 function Future.next(self, fn, on_error)
     if not core.isfuture(self) then
-        check.misuse(0, "next", "future expected, got " .. check.shown(self))
+        check.bad_self(self, "next", "future")
     elseif not check.callable(fn) then
         check.misuse(1, "next", "callable value expected, got " .. check.shown(fn))
     elseif on_error ~= nil and not check.callable(on_error) then

@@ -41,7 +41,7 @@ local function parts(self, method)
     local meta = debug.getmetatable(self)
     if meta == core.Executor then return self, no_options end
     if meta == View then return self.executor, self.options end
-    check.misuse(0, method, "executor expected, got " .. check.shown(self), 1)
+    check.bad_self(self, method, "executor", 1)
 end
 
 -- What the tasks of a view have in common, for csrc/bind/submit.c, by the options of the view;
@@ -141,7 +141,7 @@ function View.stats(self)
 end
 
 function View.__tostring(self)
-    return "view of " .. tostring(self.executor)
+    return "view of " .. tostring((parts(self, "tostring")))
 end
 
 -- ---- constructors ----

@@ -176,7 +176,7 @@ end
 --- Cancels what has not started; the iteration is at its end. Also when a loop is left early.
 function Map.close(self)
     local state = states[self]
-    if not state then check.misuse(1, "close", "map expected, got " .. check.shown(self)) end
+    if not state then check.bad_self(self, "close", "map") end
     core.map.stop(self)
     state.ended, state.closed = true, true
     if state.watches then state.watches:stop() end
@@ -196,9 +196,7 @@ end
 --- The first result of each item, by index, and their number `n`. Raises the first error, then
 --- cancels the rest.
 function Map.totable(self)
-    if not states[self] then
-        check.misuse(1, "totable", "map expected, got " .. check.shown(self))
-    end
+    if not states[self] then check.bad_self(self, "totable", "map") end
     local closing <close> = self -- luacheck: ignore 211
     local results = { n = 0 }
     for index, first in self do

@@ -2,6 +2,8 @@
 --- The header fields of a response. A table {name, value, name, value, ...} with integer keys
 --- only, so that every string key asks for a header.
 
+local check = require "futures.check"
+
 --- Header fields: `headers[name]` in any case, `pairs(headers)` in the order of arrival with a
 --- repeated name as often as it came, `#headers` fields in all.
 ---@class futures.Headers
@@ -14,6 +16,7 @@ local methods = {}
 ---@param name string
 ---@return string[]
 function methods:get_all(name)
+    if debug.getmetatable(self) ~= Headers then check.bad_self(self, "get_all", "headers") end
     if type(name) ~= "string" then
         error(("bad argument #1 to 'get_all' (string expected, got %s)"):format(type(name)), 2)
     end

@@ -38,10 +38,7 @@ end
 
 -- In `response.json(x)`: nothing but a response has these methods.
 local function check_response(self, name)
-    if debug.getmetatable(self) ~= Response then
-        local text = "bad argument #1 to '%s' (Response expected, got %s)"
-        error(text:format(name, check.shown(self)), 3)
-    end
+    if debug.getmetatable(self) ~= Response then check.bad_self(self, name, "response", 1) end
 end
 
 local function fail(self, kind, text)

@@ -165,7 +165,7 @@ local function parts(self, method)
     elseif meta == View then
         return self.session, self.options
     end
-    check.misuse(0, method, "session expected, got " .. check.shown(self), 1)
+    check.bad_self(self, method, "session", 1)
 end
 
 -- Sessions and views have these methods in common.
