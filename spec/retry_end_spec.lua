@@ -27,14 +27,15 @@ local function is_broken(f)
     assert.is_true(futures.iserror(err, futures.BrokenExecutor), tostring(err))
 end
 
--- A future whose task has failed once and rests for long.
-local function resting(ex, token)
-    local f = ex:with { retries = LONG, retry_on = yes }:submit(tally.fail, token, 1)
+-- A future whose task has failed once and rests, for long if nothing else is said.
+local function resting(ex, token, pause)
+    local retries = pause and { max = 9, backoff = pause, jitter = false } or LONG
+    local f = ex:with { retries = retries, retry_on = yes }:submit(tally.fail, token, 1)
     check.eventually("the end of the first run", function()
         return f:attempts() == 1 and f:state() == "pending"
     end)
     assert.equal(1, futures.poll(LIMIT))
-    assert.equal("pending", f:state())
+    assert.is_true(pause ~= nil or f:state() == "pending")
     return f
 end
 
@@ -131,6 +132,91 @@ for kind, new in pairs(pools) do
             ex:shutdown { wait = false }
             assert.equal(4, f:result(LIMIT))
             assert.is_true(ex:shutdown())
+        end)
+
+        it("shutdown lets a task that rests run again after its pause", function()
+            for _, wait in ipairs { false, true } do
+                local runs <close> = tally.new()
+                local ex <close> = new(1)
+                local f = resting(ex, runs.token, 0.2)
+                assert.is_true(ex:shutdown { wait = wait })
+                check.raises(futures.Error, function() ex:submit(math.abs, 1) end)
+                assert.equal(2, f:result(LIMIT))
+                assert.equal(2, f:attempts())
+                assert.is_true(ex:shutdown { timeout = LIMIT })
+                local stats = ex:stats()
+                assert.equal(1, stats.retried)
+                assert.equal(1, stats.completed)
+                assert.equal(0, stats.workers)
+            end
+        end)
+
+        it("shutdown waits for the answer, too, and asks", function()
+            for _, answer in ipairs { true, false } do
+                local runs <close> = tally.new()
+                local ex <close> = new(1)
+                local asked_by = 0
+                local f = asked(ex, runs.token, function()
+                    asked_by = asked_by + 1
+                    return answer
+                end)
+                assert.equal(0, asked_by)
+                assert.is_true(ex:shutdown { timeout = LIMIT })
+                assert.equal(1, asked_by)
+                assert.is_true(f:done())
+                assert.equal(answer, (f:outcome()))
+                assert.equal(answer and 2 or 1, runs:runs())
+            end
+        end)
+
+        it("cancel ends a task that rests after a shutdown, which then is over", function()
+            for _, begin in ipairs { resting, asked } do
+                local runs <close> = tally.new()
+                local ex <close> = new(1)
+                local f = begin(ex, runs.token)
+                ex:shutdown { wait = false }
+                assert.equal("pending", f:state())
+                assert.is_true(f:cancel())
+                assert.is_true(ex:shutdown { timeout = LIMIT })
+                assert.equal("cancelled", f:state())
+                assert.equal(1, f:attempts())
+                assert.equal(1, runs:runs())
+                local stats = ex:stats()
+                assert.equal(1, stats.cancelled)
+                assert.equal(0, stats.retried)
+                assert.equal(0, stats.workers + stats.pending)
+            end
+        end)
+
+        it("nothing runs again after a cancel, whenever that comes", function()
+            local ex <close> = new(2)
+            local view = ex:with { retries = { max = 1e6, backoff = 0.001, factor = 1 },
+                retry_on = yes }
+            local fs, runs = {}, {}
+            local _ <close> = setmetatable({}, { __close = function()
+                for _, each in ipairs(runs) do each:__close() end
+            end })
+            for i = 1, scale.count(50) do
+                runs[i] = tally.new()
+                fs[i] = view:submit(tally.fail, runs[i].token, math.maxinteger)
+            end
+            local ended = {}
+            for i, f in ipairs(fs) do
+                check.eventually("some runs", function()
+                    futures.poll()
+                    return f:attempts() >= i % 4
+                end)
+                assert.is_true(f:cancel(i % 2 == 0) or f:cancel(true))
+                assert.is_false((f:outcome(LIMIT)))
+                ended[i] = { "cancelled", f:attempts(), runs[i]:runs() }
+            end
+            assert.is_true(ex:shutdown { timeout = LIMIT })
+            for i, f in ipairs(fs) do
+                assert.same(ended[i], { f:state(), f:attempts(), runs[i]:runs() })
+            end
+            local stats = ex:stats()
+            assert.equal(#fs, stats.cancelled)
+            assert.equal(0, stats.failed + stats.completed + stats.pending + stats.running)
         end)
 
         it("shutdown keeps its timeout, and cancel_futures cancels", function()
@@ -258,6 +344,45 @@ describe("Between two runs", function()
         ex:kill_workers()
         is_broken(hold.futures[1])
         assert.equal(1, hold.futures[1]:attempts())
+    end)
+
+    it("a worker that was lost is replaced after a shutdown, too", function()
+        for _, wait in ipairs { false, true } do
+            local runs <close> = tally.new()
+            local ex <close> = futures.ProcessPoolExecutor(1)
+            local f = ex:with { retries = { max = 3, backoff = 0.2, jitter = false } }
+                :submit(tally.die, runs.token, 2)
+            check.eventually("a rest", function() -- the first, or the machine is slow
+                return f:attempts() > 1 or (f:attempts() == 1 and f:state() == "pending")
+            end)
+            ex:shutdown { wait = wait }
+            assert.equal(3, f:result(LIMIT))
+            assert.equal(3, f:attempts())
+            assert.is_true(ex:shutdown { timeout = LIMIT })
+            assert.equal(2, ex:stats().lost)
+        end
+    end)
+
+    it("cancel and cancel_futures end a task whose worker was lost", function()
+        for _, how in ipairs { "cancel", "shutdown" } do
+            local runs <close> = tally.new()
+            local ex <close> = futures.ProcessPoolExecutor(1)
+            local f = ex:with { retries = LONG }:submit(tally.die, runs.token, 1)
+            check.eventually("a rest", function()
+                return f:attempts() == 1 and f:state() == "pending"
+            end)
+            if how == "cancel" then
+                assert.is_true(f:cancel())
+            else
+                ex:shutdown { wait = false, cancel_futures = true }
+            end
+            assert.is_true(f:cancelled())
+            assert.is_true(ex:shutdown { timeout = LIMIT })
+            assert.equal(1, f:attempts())
+            assert.equal(1, runs:runs())
+            assert.equal(1, ex:stats().cancelled)
+            assert.equal(0, ex:stats().retried)
+        end
     end)
 
     it("a pool that breaks fails what rests; what was asked about keeps its error", function()

@@ -6,6 +6,7 @@ require "spec.support.watchdog"
 local check = require "spec.support.check"
 local gate = require "spec.support.gate"
 local scale = require "spec.support.scale"
+local tally = require "spec.support.tally"
 
 local LIMIT = scale.LIMIT
 
@@ -189,6 +190,167 @@ for kind, new in pairs {
             hold:open()
             assert.same({ 1, 10 }, { step() })
             assert.is_nil((step()))
+        end)
+    end)
+end
+
+-- One task of a view, with one argument: like pcall.
+local routes = {
+    submit = function(view, fn, arg)
+        return view:submit(fn, arg):outcome(LIMIT)
+    end,
+    map = function(view, fn, arg)
+        local ok, index, value = pcall(view:with { timeout = LIMIT }:map(fn, { arg }))
+        if not ok then return false, index end
+        assert(index == 1)
+        return true, value
+    end,
+    ["map in chunks"] = function(view, fn, arg)
+        local step = view:with { timeout = LIMIT, chunksize = 2 }:map(fn, { arg, arg })
+        local ok, index, value = pcall(step)
+        if not ok then return false, index end
+        assert(index == 1)
+        return true, value
+    end,
+}
+
+local function yes() return true end
+
+for kind, new in pairs {
+    thread = futures.ThreadPoolExecutor, process = futures.ProcessPoolExecutor,
+} do
+    for how, run in pairs(routes) do
+        describe(("The options of a task by %s (%s)"):format(how, kind), function()
+            local ex
+
+            before_each(function() ex = new(1) end)
+            after_each(function() ex:shutdown { cancel_futures = true } end)
+
+            local function timed_out(view)
+                local ok, err = run(view, echo, 1)
+                assert.is_true(ok or futures.iserror(err, futures.TimeoutError), tostring(err))
+                return not ok
+            end
+
+            it("nest: task_timeout", function()
+                local none, long = ex:with { task_timeout = 0 }, ex:with { task_timeout = 1000 }
+                assert.is_true(timed_out(none))
+                assert.is_false(timed_out(long))
+                assert.is_true(timed_out(none:with { name = "x" }:with { priority = 1 }))
+                assert.is_true(timed_out(long:with { task_timeout = 0 }))
+                assert.is_false(timed_out(none:with { task_timeout = 1000 }))
+                assert.is_false(timed_out(none:with { task_timeout = math.huge }))
+                local back = long:with { task_timeout = 0 }:with { task_timeout = 1000 }
+                assert.is_false(timed_out(back))
+                assert.is_true(timed_out(none)) -- as it was
+                assert.is_false(timed_out(ex))
+            end)
+
+            it("nest: task_timeout and name, of a task that is ended", function()
+                local view = ex:with { task_timeout = 1000, name = "outer" }
+                    :with { name = "inner" }:with { task_timeout = 0.05 }
+                local ok, err = run(view, function() while true do end end, 1)
+                assert.is_false(ok)
+                assert.equal("TimeoutError: the task 'inner' ran longer than its limit of "
+                    .. "0.05 s", tostring(err))
+            end)
+
+            -- How often a task of the view runs that fails each time.
+            local function runs_of(view)
+                local runs <close> = tally.new()
+                local ok, err = run(view, function(path) tally.fail(path, 100) end, runs.token)
+                assert.is_false(ok)
+                assert.equal("number", type(err.run))
+                local items = how == "map in chunks" and 2 or 1
+                assert.equal(0, runs:runs() % items)
+                return runs:runs() // items
+            end
+
+            it("nest: retries", function()
+                local base = ex:with { retry_on = yes }
+                local twice, never = base:with { retries = 2 }, base:with { retries = 0 }
+                assert.equal(1, runs_of(base))
+                assert.equal(3, runs_of(twice))
+                assert.equal(3, runs_of(twice:with { name = "x" }:with { priority = 1 }))
+                assert.equal(1, runs_of(never))
+                assert.equal(1, runs_of(twice:with { retries = 0 }))
+                assert.equal(2, runs_of(never:with { retries = 1 }))
+                assert.equal(4, runs_of(twice:with { retries = 1 }:with {
+                    retries = { max = 3, backoff = 0 },
+                }))
+                assert.equal(2, runs_of(twice:with { retries = { max = 9 } }
+                    :with { retries = 1 }:with { task_timeout = 1000 }))
+                assert.equal(3, runs_of(twice))
+            end)
+
+            it("nest: retry_on", function()
+                local function no() return false end
+                local says_yes = ex:with { retries = 1, retry_on = yes }
+                local says_no = ex:with { retries = 1, retry_on = no }
+                assert.equal(2, runs_of(ex:with { retry_on = yes }:with { retries = 1 }))
+                assert.equal(2, runs_of(says_yes:with { name = "x" }))
+                assert.equal(1, runs_of(says_yes:with { retry_on = no }))
+                assert.equal(2, runs_of(says_no:with { retry_on = yes }))
+                assert.equal(1, runs_of(says_no))
+            end)
+        end)
+    end
+
+    describe("The options of a task (" .. kind .. ")", function()
+        it("nest: priority, by submit and by map", function()
+            local ex <close> = new(1)
+            local hold <close> = gate.hold(ex, 1, kind)
+            local high = ex:with { priority = 1, name = "outer" }
+            local now, at = futures.monotonic, {}
+            local function submit(view) -- called like the step of a map
+                local f = view:submit(now)
+                return function() return 1, f:result(LIMIT) end
+            end
+            local low = high:with { name = "low" }:with { priority = -1 }
+            at[6] = submit(low)
+            at[7] = low:map(now, { 1 })
+            at[8] = low:with { chunksize = 2 }:map(now, { 1, 2 })
+            at[5] = submit(ex)
+            local higher = high:with { chunksize = 2 }
+            at[1] = submit(high:with { name = "high" })
+            at[2] = high:with { name = "high" }:map(now, { 1 })
+            at[3] = higher:with { task_timeout = 1000 }:map(now, { 1, 2 })
+            at[4] = submit(low:with { priority = 0.5 })
+            hold:open()
+            local last = 0
+            for i = 1, 8 do
+                local _, time = at[i]()
+                assert.is_true(last < time, i)
+                last = time
+            end
+        end)
+
+        it("nest: name, in tostring and tracebacks", function()
+            local ex <close> = new(1)
+            local outer = ex:with { name = "outer", priority = 1 }
+            for name, view in pairs {
+                outer = outer:with { retries = 1 }, inner = outer:with { name = "inner" },
+                last = outer:with { name = "inner" }:with { name = "last", chunksize = 2 },
+            } do
+                local f = view:submit(error, "x")
+                assert.is_false((f:outcome(LIMIT)))
+                check.contains("'" .. name .. "'", tostring(f))
+                assert.matches("in task '" .. name .. "'$", f:traceback())
+            end
+        end)
+
+        it("do not keep a task from being cancelled while it runs", function()
+            local ex <close> = new(1)
+            local view = ex:with { task_timeout = 1000, retries = 3, retry_on = yes }
+                :with { priority = 1 }:with { name = "inner" }
+            local hold <close> = gate.hold(view, 1, kind)
+            local f = hold.futures[1]
+            check.contains("'inner'", tostring(f))
+            assert.is_true(f:running())
+            assert.is_true(f:cancel(true))
+            check.raises(futures.CancelledError, function() f:result(LIMIT) end)
+            assert.equal(1, f:attempts())
+            assert.equal(1, ex:stats().cancelled)
         end)
     end)
 end
