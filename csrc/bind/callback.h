@@ -24,7 +24,7 @@ struct fut_callback {
     struct fut_home *home;
     struct fut_callback *next, **back; /* in home->callbacks; back is NULL when it is not */
     struct fut_callback *next_untold, **back_untold; /* in home->untold; likewise */
-    fut_callback_failed *failed;                     /* or NULL: home.c warns */
+    fut_callback_failed *failed;                     /* or NULL: home_wait.c warns */
     int n;                                           /* of its user values */
     bool live;                                       /* added, has not run, was not dropped */
     bool helps; /* its future is a reason to help (core/waiting.h) */
@@ -66,10 +66,11 @@ void fut_callback_drop(lua_State *L, int index);
  * at index. Needs no memory. */
 void fut_callback_anchor(lua_State *L, int index);
 
-/* fut_callback_run(L): for home.c, as a C function in a protected call; argument 1: a light
- * userdata, a struct fut_callback_call of the first callback in the inbox. Takes it from there
- * and calls it; an error of the function is raised, unless `failed` takes it. When there is no
- * memory or no stack for as much as that, it has not begun, and the callback is still there. */
+/* fut_callback_run(L): for home_wait.c, as a C function in a protected call; argument 1: a
+ * light userdata, a struct fut_callback_call of the first callback in the inbox. Takes it from
+ * there and calls it; an error of the function is raised, unless `failed` takes it. When there
+ * is no memory or no stack for as much as that, it has not begun, and the callback is still
+ * there. */
 struct fut_callback_call {
     struct fut_callback *callback;
     bool begun;

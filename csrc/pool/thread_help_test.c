@@ -15,7 +15,7 @@ struct scene {
     atomic_int asleep; /* how often it fell asleep */
 };
 
-/* As bind/home.c does it. */
+/* As bind/home_wait.c does it. */
 static enum fut_help wait_in_task(struct scene *s, struct fut_future *f) {
     struct fut_parker parker;
     struct fut_waiter waiter;
