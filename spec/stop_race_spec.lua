@@ -179,3 +179,40 @@ describe("Ended at random moments", function()
             end)
     end
 end)
+
+-- Its worker begins a task before the pool has read the result of the one before.
+describe("cancel(true) of a task of a process that has just begun", function()
+    local function begun(ex, fn)
+        ex:submit(math.abs, 1)
+        local f = ex:submit(fn)
+        while f:state() ~= "running" do end
+        return f
+    end
+
+    it("is never refused", function()
+        local ex <close> = futures.ProcessPoolExecutor(1)
+        for _ = 1, scale.count(300) do
+            local f = begun(ex, function() while true do end end)
+            assert.is_true(f:cancel(true))
+            assert.is_false((f:outcome(LIMIT)))
+            assert.is_true(f:cancelled())
+        end
+        assert.equal(0, ex:stats().lost)
+    end)
+
+    it("ends one that hears nothing with its process, whatever else was cancelled", function()
+        local ex <close> = futures.ProcessPoolExecutor(1)
+        local first = ex:submit(function() while true do end end)
+        -- In C for minutes, without any instruction of Lua.
+        local second = ex:submit(string.find, ("a"):rep(3e4), (".-"):rep(20) .. "b")
+        while first:state() ~= "running" do end
+        assert.is_true(first:cancel(true))
+        while second:state() ~= "running" do end
+        assert.is_true(second:cancel(true))
+        for _, f in ipairs { first, second } do
+            assert.is_false((f:outcome(LIMIT)))
+            assert.is_true(f:cancelled())
+        end
+        assert.equal(3, ex:submit(math.abs, -3):result(LIMIT))
+    end)
+end)

@@ -7,10 +7,15 @@
  * long that may take until it gets SIGKILL. */
 enum { PATIENCE_MS = 1000, LAST_WORDS_MS = 500 };
 
-/* The task that the worker runs, or NULL. */
+/* The task that the worker runs, as far as its results have been read, or NULL. */
 static struct fut_task *running(struct fut_process_link *link) {
     if (link->load == 0 || !fut_claim_started(link->slot, link->first)) return NULL;
     return *fut_link_task(link, link->first);
+}
+
+static void begin_patience(struct fut_process_pool *p, struct fut_process_link *link) {
+    if (link->signal == 0) link->signal = p->options.worker->interrupt_signal();
+    link->impatient_at = fut_now() + PATIENCE_MS * FUT_MS;
 }
 
 /* A signal that comes too late finds another task, whose word says nothing. */
@@ -18,15 +23,15 @@ static bool ask(struct fut_process_pool *p, struct fut_process_link *link, struc
                 unsigned how) {
     fut_process_started(t);
     if (!fut_future_ask(&t->future, how)) return false;
-    fut_process_ask(link->slot, link->first, how);
-    if (link->signal == 0) link->signal = p->options.worker->interrupt_signal();
-    link->impatient_at = fut_now() + PATIENCE_MS * FUT_MS;
+    fut_process_ask(link->slot, t->place, how);
+    begin_patience(p, link);
     return true;
 }
 
+/* Also one whose worker has begun it while the result of the one before is still on its way. */
 bool fut_process_interrupt(struct fut_process_pool *p, struct fut_process_link *link,
                            struct fut_task *t) {
-    return running(link) == t && ask(p, link, t, FUT_ASKED_CANCEL);
+    return fut_claim_started(link->slot, t->place) && ask(p, link, t, FUT_ASKED_CANCEL);
 }
 
 bool fut_process_end_asked(struct fut_process_pool *p, struct fut_process_link *link,
@@ -88,7 +93,9 @@ fut_time fut_process_watch(struct fut_process_pool *p) {
         struct fut_process_link *link = &p->links[i];
         if (link->state == FUT_LINK_FREE) continue;
         struct fut_task *t = running(link);
-        if (t && link->impatient_at == 0) {
+        if (t && link->impatient_at == 0 && fut_future_asked(&t->future)) {
+            begin_patience(p, link); /* it was asked before the one before it had ended */
+        } else if (t && link->impatient_at == 0) {
             fut_time due = limit_of(link, t, now);
             if (now >= due)
                 ask(p, link, t, FUT_ASKED_TIMEOUT);
