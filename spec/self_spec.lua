@@ -57,7 +57,7 @@ describe("A method that is called on", function()
         assert.is_false(ok)
         assert.equal("string", type(err))
         local plain = name:gsub("^__", "")
-        local text = err:gsub("^.-:%d+: ", ""):gsub("'__", "'")
+        local text = err:gsub("^.-:%d+: ", "")
         assert.equal(start:format(plain) .. (" (%s expected, got %s)"):format(word, got), text)
         return err
     end

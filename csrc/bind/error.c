@@ -194,7 +194,8 @@ static void push_key_of(lua_State *L, int index) {
     lua_replace(L, value);
 }
 
-/* The name of a running method or metamethod of that type, which stays on the stack. */
+/* The name of a running method or metamethod of that type, which stays on the stack. What Lua
+ * calls by itself it names without the underscores. */
 static const char *method_name(lua_State *L, const char *tname, lua_Debug *running) {
     luaL_getmetatable(L, tname);
     int type = lua_gettop(L);
@@ -205,7 +206,8 @@ static const char *method_name(lua_State *L, const char *tname, lua_Debug *runni
     }
     lua_getinfo(L, "f", running);
     push_key_of(L, type);
-    return lua_isstring(L, -1) ? lua_tostring(L, -1) : "?";
+    const char *event = lua_isstring(L, -1) ? lua_tostring(L, -1) : "?";
+    return strncmp(event, "__", 2) == 0 ? event + 2 : event;
 }
 
 int fut_misuse_self(lua_State *L, const char *tname, const char *what) {
